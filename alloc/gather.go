@@ -1,0 +1,228 @@
+package alloc
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// newView begins to collect the STATEs of a view. [agree]
+func (m *Machine) newView(v View) {
+	if m.state == Offline {
+		return
+	}
+	me := slices.Index(v.Members, m.self)
+	if me < 0 {
+		m.rejoin("view %v does not list %s", v.ID, m.self)
+		return
+	}
+	clear(m.table)
+	m.members = make([]member, len(v.Members))
+	for i, name := range v.Members {
+		m.members[i].name = name
+	}
+	m.view, m.me, m.pending = v.ID, me, len(v.Members)
+	m.state = Gather
+	m.stop(BalanceTimer)
+	m.log(Info, "view of %d: %s", len(v.Members), strings.Join(v.Members, " "))
+	m.act(Multicast{StateMessage, m.stateBody().Append(nil, m.order)})
+	m.start(GatherTimer, silence+silenceStep*time.Duration(me))
+	m.shareNeighbours()
+}
+
+func (m *Machine) stateBody() *StateBody {
+	s := &StateBody{
+		View: m.view, Address: m.config.Address, Index: m.me, Mature: m.mature,
+		Prefers: m.config.Prefer,
+		Trailer: &Trailer{Abilities: CanGoOn, Fingerprint: m.fingerprint},
+	}
+	for i, c := range m.held {
+		if c != Unclaimed {
+			s.Claims = append(s.Claims, ClaimOf{m.config.Interfaces[i].Key(), c})
+		}
+	}
+	return s
+}
+
+func (m *Machine) shareNeighbours() {
+	m.act(ShareNeighbours{})
+	if m.config.Share > 0 {
+		m.start(NeighbourTimer, m.config.Share)
+	}
+}
+
+// message takes a message from the group, if it may come from where it comes.
+func (m *Machine) message(e Message) {
+	if m.state == Offline || m.members == nil {
+		return // not in a view yet: nothing can be meant for us
+	}
+	from := slices.IndexFunc(m.members, func(x member) bool { return x.name == e.Sender })
+	switch {
+	case from < 0:
+		m.reject(NotAMember, "%v from %s, which is not in the view", e.Type, e.Sender)
+	case len(e.Groups) != 1 || e.Groups[0] != m.config.Group:
+		m.reject(WrongGroup, "%v from %s to %s", e.Type, e.Sender, strings.Join(e.Groups, " "))
+	case e.Type.Ordered() && !e.Ordered:
+		m.reject(Unordered, "%v from %s without the AGREED service", e.Type, e.Sender)
+	case e.Type == StateMessage:
+		m.stateReceived(from, e)
+	case e.Type == MaturingMessage:
+		m.maturingReceived()
+	case e.Type == BalanceMessage:
+		m.balanceReceived(from, e)
+	case e.Type == WithoutMessage:
+		m.withoutReceived(from, e)
+	case e.Type == ARPCacheMessage:
+		m.neighboursReceived(e)
+	default:
+		m.reject(UnknownType, "%v from %s", e.Type, e.Sender)
+	}
+}
+
+// stateReceived takes the claims and preferences of one member. [agree]
+func (m *Machine) stateReceived(from int, e Message) {
+	if id, err := readView(e.Body, e.Order); err == nil && id != m.view {
+		return // answers an earlier view
+	}
+	s, err := ParseState(e.Body, e.Order)
+	x := &m.members[from]
+	switch {
+	case err != nil:
+		m.reject(Malformed, "STATE from %s: %v", e.Sender, err)
+		return
+	case s.Index != from:
+		m.reject(NotItsPlace, "STATE from %s for index %d, which is not its own %d", e.Sender, s.Index, from)
+		return
+	case x.answered:
+		m.reject(Repeated, "second STATE from %s in one view", e.Sender)
+		return
+	case m.state != Gather:
+		m.reject(OutOfPhase, "STATE from %s in state %v", e.Sender, m.state)
+		return
+	}
+	x.answered, x.address, x.trailer = true, s.Address, s.Trailer
+	x.otherEndian = e.Order.Uint16([]byte{0, 1}) != m.order.Uint16([]byte{0, 1})
+	m.checkMember(from)
+	var kept []netip.Addr
+	for _, c := range s.Claims {
+		if m.claim(from, c) {
+			kept = append(kept, c.Key)
+		}
+	}
+	for _, key := range s.Prefers {
+		if i, ok := m.index[key]; ok && m.table[i].claim < Preferred {
+			m.table[i] = row{s.Address, Preferred}
+		}
+	}
+	if len(kept) > 0 {
+		m.act(Announce{kept})
+	}
+	if s.Mature && !m.mature {
+		m.becomeMature()
+	}
+	m.pending--
+	m.gathered()
+}
+
+// claim enters one claim into the table and settles a conflict between two
+// members that both hold the virtual interface, as after a merge. [agree] It
+// reports whether this member has kept what another held too.
+func (m *Machine) claim(from int, c ClaimOf) (kept bool) {
+	i, ok := m.index[c.Key]
+	if !ok {
+		m.reject(UnknownTarget, "%s holds %v, which is not in our list", m.members[from].name, c.Key)
+		return false
+	}
+	r, sender := &m.table[i], m.members[from].address
+	switch {
+	case r.claim == Unclaimed:
+		*r = row{sender, c.Claim}
+	case r.owner == sender:
+		// A key listed twice, or a second member under one real address.
+	case r.claim == PreferredClaimed || r.claim == c.Claim:
+		if from == m.me {
+			m.giveUp(i)
+		}
+		return r.owner == m.config.Address
+	case r.claim == Claimed && c.Claim == PreferredClaimed:
+		if r.owner == m.config.Address {
+			m.giveUp(i)
+		}
+		r.owner, r.claim = sender, c.Claim
+		return from == m.me
+	}
+	return false
+}
+
+// giveUp releases a row that this member held and lost in a conflict.
+func (m *Machine) giveUp(i int) {
+	if m.held[i] != Unclaimed {
+		m.held[i] = Unclaimed
+		m.release([]netip.Addr{m.config.Interfaces[i].Key()})
+	}
+}
+
+// checkMember reports, once in every view, what makes agreement impossible. Where
+// two members go by one real address, only the first in the view takes part:
+// what the table gives to that address would be held twice otherwise.
+func (m *Machine) checkMember(from int) {
+	x := &m.members[from]
+	for i := range m.members {
+		if o := &m.members[i]; i != from && o.answered && o.address == x.address {
+			m.members[max(i, from)].namesake = true
+			m.log(Error, "%s and %s both call themselves %v: give each machine a real address of its own (-a)",
+				o.name, x.name, x.address)
+		}
+	}
+	switch {
+	case x.trailer == nil && x.otherEndian:
+		m.log(Error, "%s (%v) is an original wackamole of the other byte order, which understands nothing of what we send",
+			x.name, x.address)
+	case x.trailer != nil && x.trailer.Fingerprint != m.fingerprint:
+		m.log(Error, "%s (%v) has another list of virtual interfaces than %s (%v): addresses can be held twice or not at all until the lists are the same, in the same order",
+			x.name, x.address, m.self, m.config.Address)
+	}
+}
+
+// maturingReceived ends the time in which this member may hold nothing. [agree]
+func (m *Machine) maturingReceived() {
+	if m.mature {
+		return
+	}
+	m.becomeMature()
+	if m.state == Boot {
+		m.run()
+	}
+}
+
+func (m *Machine) becomeMature() {
+	m.mature = true
+	m.stop(MatureTimer)
+}
+
+// gathered goes on if no STATE is missing any more. [agree]
+func (m *Machine) gathered() {
+	if m.pending > 0 {
+		return
+	}
+	m.stop(GatherTimer)
+	if m.mature {
+		m.run()
+		return
+	}
+	m.state = Boot
+	if m.next != nil {
+		m.configure(*m.next)
+		m.next = nil
+	}
+}
+
+func (m *Machine) neighboursReceived(e Message) {
+	entries, err := ParseNeighbours(e.Body)
+	if err != nil {
+		m.reject(Malformed, "ARPCACHE from %s: %v", e.Sender, err)
+		return
+	}
+	m.act(MergeNeighbours{entries})
+}
