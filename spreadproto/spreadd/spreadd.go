@@ -1,0 +1,204 @@
+// Package spreadd is a Spread daemon for one machine: what clients need of one
+// to try things out and to be tested, not what makes Spread worth its name.
+//
+// The model. A Server has sessions, each with a private group such as
+// #wack1#node1, and groups of sessions. One lock covers all of it, and whatever
+// a session is to receive is appended to its queue under that lock: this is the
+// agreed order. Each session has a reader, which applies its requests, and a
+// writer, which empties its queue; a session that does not read is cut off when a
+// thousand messages wait for it, as the real daemon does.
+//
+// One Server can pretend to be several daemons, each with its own listener and
+// name. All of them are one component (what Spread calls a ring) until Partition
+// splits them; then each component has views of its own, and Merge brings them
+// together again, with the membership messages that clients of real daemons see.
+//
+// To a client it looks like a daemon of the version that Options says; the
+// package's tests hold it against recordings of real ones. It does not check who
+// connects, so let it listen on loopback or on a network of its own.
+package spreadd
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"wackamole/spreadproto"
+)
+
+// Limits of a daemon, as the real one has them.
+const (
+	maxSessions   = 997
+	maxQueue      = 1000 // messages that wait for a session
+	maxDaemonName = 19
+	maxNames      = 100
+	maxMessage    = 144_000
+	firstBytes    = time.Second // time for the first bytes of a session
+)
+
+// Options of a Server. The zero value is a little-endian or big-endian daemon, as
+// the machine is, of version 4.4.0.
+type Options struct {
+	Version spreadproto.Version
+	Order   spreadproto.Order // of what the daemon writes
+	Methods []string          // authentication methods that it offers; NULL where nil
+	// Daemons gives the order of the daemons' names, which is that of the members
+	// of a view in 4.x and 5.x. Those that it does not name follow.
+	Daemons []string
+	Logf    func(format string, args ...any)
+}
+
+// Server is the daemon. Make it with New.
+type Server struct {
+	options Options
+
+	mu         sync.Mutex
+	closed     bool
+	listeners  map[net.Listener]bool
+	sessions   map[string]*session // by private group
+	opening    int                 // connections in the handshake
+	daemons    map[string]int      // position of each name
+	components map[int]*component
+	placed     map[string]int // component by daemon or private group, after Partition
+	rings      uint32         // how many rings there have been, to tell their ids apart
+	started    uint32
+	invented   int // names made up for clients that gave none
+	pause      chan struct{}
+
+	goroutines sync.WaitGroup
+}
+
+// component is a set of daemons that reach each other, with their views.
+type component struct{ groups map[string]*group }
+
+// group is the view of one group in one component.
+type group struct {
+	id      spreadproto.GroupID
+	members []*session // in the order that all receive
+}
+
+// New makes a server without any listener.
+func New(o Options) *Server {
+	if o.Version == (spreadproto.Version{}) {
+		o.Version = spreadproto.Version{Major: 4, Minor: 4}
+	}
+	if o.Methods == nil {
+		o.Methods = []string{spreadproto.MethodNULL}
+	}
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+	s := &Server{
+		options:    o,
+		listeners:  make(map[net.Listener]bool),
+		sessions:   make(map[string]*session),
+		daemons:    make(map[string]int),
+		components: map[int]*component{0: {groups: make(map[string]*group)}},
+		started:    uint32(time.Now().Unix()),
+	}
+	for _, name := range o.Daemons {
+		s.daemons[name] = len(s.daemons)
+	}
+	return s
+}
+
+// Serve takes clients from a listener, TCP or unix, as the daemon of that name (1
+// to 19 characters), until the listener or the server is closed. It closes the
+// listener, and returns nil after Close.
+func (s *Server) Serve(l net.Listener, daemon string) error {
+	defer l.Close()
+	if len(daemon) == 0 || len(daemon) > maxDaemonName || spreadproto.CheckGroupName(daemon) != nil {
+		return fmt.Errorf("daemon name %q: use 1 to %d printable ASCII characters other than space, !, \" and #", daemon, maxDaemonName)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.listeners[l] = true
+	if _, ok := s.daemons[daemon]; !ok {
+		s.daemons[daemon] = len(s.daemons)
+	}
+	s.mu.Unlock()
+	for {
+		conn, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			// Out of descriptors, or a client that went away at once.
+			s.options.Logf("accept a client on %v: %v", l.Addr(), err)
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		s.mu.Lock()
+		full := s.closed || s.opening+len(s.sessions) >= maxSessions
+		if !full {
+			s.opening++
+			s.goroutines.Go(func() { s.client(conn, daemon) })
+		}
+		s.mu.Unlock()
+		if full {
+			code := spreadproto.RejectQuota
+			_, _ = conn.Write([]byte{byte(code)})
+			conn.Close()
+		}
+	}
+}
+
+// Close ends all sessions and listeners and waits until they are gone.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.resume()
+	for l := range s.listeners {
+		l.Close()
+	}
+	for _, x := range s.sessions {
+		x.conn.Close()
+	}
+	s.mu.Unlock()
+	s.goroutines.Wait()
+}
+
+// Pause makes the server stand still: it accepts clients and takes what they
+// send, and delivers nothing, as a daemon that is stopped or swapped out.
+func (s *Server) Pause() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pause == nil && !s.closed {
+		s.pause = make(chan struct{})
+	}
+}
+
+// Resume ends a Pause: everything that has queued up is delivered.
+func (s *Server) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resume()
+}
+
+func (s *Server) resume() {
+	if s.pause != nil {
+		close(s.pause)
+		s.pause = nil
+	}
+}
+
+// awaitResume waits while the server is paused.
+func (s *Server) awaitResume() {
+	s.mu.Lock()
+	pause := s.pause
+	s.mu.Unlock()
+	if pause != nil {
+		<-pause
+	}
+}
+
+// newID returns the id of the first view of a group in a new ring, or of a new
+// group in the present one.
+func (s *Server) newID() spreadproto.GroupID {
+	return spreadproto.GroupID{0x7f000001, s.started + s.rings, 1}
+}
