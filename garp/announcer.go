@@ -1,0 +1,286 @@
+package garp
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// An Announcer sends the announcements of virtual interfaces. Its methods may
+// be called from any goroutine; none waits for the network. Close it.
+type Announcer struct {
+	sender Sender
+	logf   func(format string, args ...any)
+	wake   chan struct{} // capacity 1: something changed
+	ended  chan struct{} // closed by the goroutine at its end
+	pool   pool
+
+	mu       sync.Mutex
+	closed   bool
+	flight   *batch     // the batch being sent, without mu; nil between batches
+	sent     *sync.Cond // a batch was sent
+	batches  uint64     // how many were
+	virtuals map[netip.Addr]*virtual
+	links    []*link // all interfaces ever used, in the order of their first use
+	byName   map[string]*link
+	config   Config
+	entries  []entry
+	waiting  []*lane   // lists that wait for their next round
+	waitDue  time.Time // the earliest of them
+	turn     int       // index of the link whose lists are next
+	limit    limiter
+	stats    Stats
+	// out is the batch being built or sent.
+	out *batch
+}
+
+// New starts an Announcer that sends through sender and reports what goes wrong
+// to logf, at most a line an interface in ten seconds. logf is called from the
+// Announcer's goroutine and should not block. The sender remains the caller's to
+// close, after Close.
+func New(sender Sender, logf func(format string, args ...any)) *Announcer {
+	a := newAnnouncer(sender, logf)
+	go a.run()
+	return a
+}
+
+func newAnnouncer(sender Sender, logf func(format string, args ...any)) *Announcer {
+	a := &Announcer{
+		sender: sender,
+		logf:   logf,
+		wake:   make(chan struct{}, 1),
+		ended:  make(chan struct{}),
+		byName: make(map[string]*link),
+		limit:  newLimiter(time.Now()),
+		out:    newBatch(),
+	}
+	a.sent = sync.NewCond(&a.mu)
+	return a
+}
+
+// Close drops everything that is pending and waits for the goroutine to end. No
+// frame leaves afterwards, and announcing has no effect any more.
+func (a *Announcer) Close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.signal()
+	<-a.ended
+}
+
+func (a *Announcer) signal() {
+	select {
+	case a.wake <- struct{}{}:
+	default: // it is going to look anyway
+	}
+}
+
+// Announce starts telling the network about virtual interfaces whose addresses
+// the kernel has just been given. One that is still being announced starts
+// anew, as it must when it was kept in a conflict. Addresses that are not IPv4
+// are left out.
+func (a *Announcer) Announce(interfaces []VirtualInterface) {
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	restarted := false
+	for i := range interfaces {
+		restarted = a.forget(interfaces[i].Key) || restarted
+	}
+	if restarted {
+		a.sweep()
+	}
+	for i := range interfaces {
+		a.add(&interfaces[i], now)
+	}
+	a.signal()
+}
+
+// add puts one virtual interface into the queues.
+func (a *Announcer) add(vif *VirtualInterface, now time.Time) {
+	if a.virtuals[vif.Key] != nil {
+		return // the same key twice in one call
+	}
+	v := &virtual{key: vif.Key, addresses: make([]address, 0, len(vif.Addresses))}
+	for i := range vif.Addresses {
+		given := &vif.Addresses[i]
+		if !given.Addr.Is4() {
+			continue
+		}
+		network, ok := blockOf(given.Network)
+		if !ok {
+			network, _ = blockOf(netip.PrefixFrom(given.Addr, 32))
+		}
+		v.addresses = append(v.addresses, address{
+			ip: given.Addr.As4(), network: network, link: a.link(given.Interface), owner: v,
+		})
+		added := &v.addresses[len(v.addresses)-1]
+		added.link.announce(added, now)
+		v.pending++
+		a.startLists(added)
+	}
+	if v.pending > 0 {
+		if a.virtuals == nil {
+			a.virtuals = make(map[netip.Addr]*virtual)
+		}
+		a.virtuals[vif.Key] = v
+	}
+}
+
+// startLists gives an address its turns in the lists.
+func (a *Announcer) startLists(added *address) {
+	for _, throttled := range [...]bool{false, true} {
+		turn := &lane{address: added, throttled: throttled}
+		if slices.ContainsFunc(a.entries, func(e entry) bool {
+			_, size := turn.targets(&e, &a.pool)
+			return (e.throttle > 0) == throttled && size > 0
+		}) {
+			added.link.ready = append(added.link.ready, turn)
+			added.owner.pending++
+		}
+	}
+}
+
+// link finds or makes the record of an interface.
+func (a *Announcer) link(name string) *link {
+	l := a.byName[name]
+	if l == nil {
+		l = &link{name: name}
+		a.byName[name] = l
+		a.links = append(a.links, l)
+	}
+	return l
+}
+
+// Withdraw ends all that is pending of the virtual interfaces with these keys.
+// When it returns, no frame of theirs is going to leave: it waits for the end of
+// the one system call that may be on its way with some, which does not block.
+func (a *Announcer) Withdraw(keys []netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	any := false
+	for _, key := range keys {
+		any = a.forget(key) || any
+	}
+	if any {
+		a.sweep()
+	}
+	// Frames on their way may also be of an interface that an Announce has
+	// replaced since.
+	if a.flight != nil && a.flight.hasWithdrawn() {
+		for n := a.batches; a.batches == n; {
+			a.sent.Wait()
+		}
+	}
+}
+
+// forget marks a virtual interface as withdrawn and reports whether anything
+// of it was pending. Call sweep then.
+func (a *Announcer) forget(key netip.Addr) bool {
+	v := a.virtuals[key]
+	if v == nil {
+		return false
+	}
+	for i := range v.addresses {
+		v.addresses[i].withdrawn = true
+	}
+	a.remove(v)
+	return true
+}
+
+// remove takes v off the books.
+func (a *Announcer) remove(v *virtual) {
+	if a.virtuals[v.key] != v {
+		return // it was withdrawn, or replaced by a later Announce
+	}
+	delete(a.virtuals, v.key)
+	if len(a.virtuals) == 0 {
+		a.virtuals = nil // a map does not shrink
+	}
+}
+
+// sweep takes what was withdrawn out of all queues.
+func (a *Announcer) sweep() {
+	for _, l := range a.links {
+		l.sweep()
+	}
+	a.waiting = sweepLanes(a.waiting)
+}
+
+// finish notes that a burst, a lane or a frame of v is done with.
+func (a *Announcer) finish(v *virtual) {
+	if v.pending--; v.pending == 0 {
+		a.remove(v)
+	}
+}
+
+// Configure sets the Notify lists and the networks of the ARP pool, neighbours
+// outside of which are forgotten. If it changes anything, lists in progress
+// start over with the new entries; lists that were finished do not.
+func (a *Announcer) Configure(c Config) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if slices.Equal(c.Notify, a.config.Notify) && slices.Equal(c.Networks, a.config.Networks) {
+		return
+	}
+	a.config = Config{Notify: slices.Clone(c.Notify), Networks: slices.Clone(c.Networks)}
+	var networks []block
+	for _, n := range c.Networks {
+		if b, ok := blockOf(n); ok {
+			networks = append(networks, b)
+		}
+	}
+	a.pool.restrict(networks)
+	a.entries = nil
+	for _, n := range c.Notify {
+		if e, ok := newEntry(n); ok {
+			a.entries = append(a.entries, e)
+		}
+	}
+	a.restartLists()
+	a.signal()
+}
+
+// restartLists starts all lists over that are in progress.
+func (a *Announcer) restartLists() {
+	lanes := a.waiting
+	a.waiting = nil
+	for _, l := range a.links {
+		lanes = append(lanes, l.ready...)
+		l.ready = nil
+	}
+	// An address may have two lanes: it is to start over once.
+	started := make(map[*address]bool)
+	for _, turn := range lanes {
+		if !started[turn.address] {
+			started[turn.address] = true
+			a.startLists(turn.address)
+		}
+	}
+	for _, turn := range lanes {
+		a.finish(turn.address.owner)
+	}
+}
+
+// MergePool takes over what a member knows of its neighbours, newest last, and
+// returns how many entries it took: only those of addresses within the networks
+// of Config and with the link-layer address of a host. The pool is bounded by
+// MaxPool; the neighbours last heard of longest ago leave it first.
+func (a *Announcer) MergePool(neighbours []Neighbour) int { return a.pool.merge(neighbours) }
+
+// Pool returns the ARP pool, ordered by address.
+func (a *Announcer) Pool() []Neighbour { return a.pool.snapshot() }
+
+// Stats returns the counters.
+func (a *Announcer) Stats() Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.stats
+	s.Pending = len(a.virtuals)
+	s.Pool = a.pool.len()
+	return s
+}

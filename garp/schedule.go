@@ -1,0 +1,356 @@
+package garp
+
+import (
+	"errors"
+	"time"
+)
+
+// What the goroutine has to do next.
+type action int
+
+const (
+	rest     action = iota // nothing before a certain time, or at all
+	goOn                   // choose again, after a look at what others did meanwhile
+	readLink               // read an interface's link-layer address
+	send                   // send a batch
+)
+
+// run sends until Close.
+func (a *Announcer) run() {
+	defer close(a.ended)
+	timer := time.NewTimer(0)
+	timer.Stop()
+	for {
+		next, open := a.work()
+		if !open {
+			return
+		}
+		if next.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(next))
+		}
+		select {
+		case <-a.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// work does all that is due. It returns when to come back, the zero time if
+// nothing is pending, and whether the Announcer is still open.
+func (a *Announcer) work() (next time.Time, open bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for !a.closed {
+		now := time.Now()
+		act, l, b, next := a.choose(now)
+		switch act {
+		case rest:
+			return next, true
+		case goOn:
+			a.mu.Unlock() // let waiting commands in
+			a.mu.Lock()
+		case readLink:
+			a.read(l, now)
+		case send:
+			a.send(b)
+		}
+	}
+	return time.Time{}, false
+}
+
+// An alarm is the earliest of several times.
+type alarm struct{ time.Time }
+
+func (s *alarm) at(t time.Time) {
+	if s.IsZero() || t.Before(s.Time) {
+		s.Time = t
+	}
+}
+
+// choose finds the most urgent thing to do: announcements before lists.
+func (a *Announcer) choose(now time.Time) (action, *link, *batch, time.Time) {
+	var next alarm
+	a.wakeLanes(now)
+	act, l, b := a.chooseAnnouncement(now, &next)
+	if act == rest {
+		act, l, b = a.chooseList(now, &next)
+	}
+	if len(a.waiting) > 0 {
+		next.at(a.waitDue)
+	}
+	return act, l, b, next.Time
+}
+
+// chooseAnnouncement takes the due announcement with the fewest steps behind
+// it, of whichever interface, so that no address has a second frame before
+// all have their first.
+func (a *Announcer) chooseAnnouncement(now time.Time, next *alarm) (action, *link, *batch) {
+	var (
+		l    *link
+		best *burst
+	)
+	for _, candidate := range a.links {
+		if put := candidate.again[announcement]; put != nil {
+			if candidate.blocked.After(now) {
+				next.at(candidate.blocked)
+				continue
+			}
+			if room, _ := a.limit.room(now); room < len(put.frames) {
+				next.at(a.limit.relief())
+				return rest, nil, nil
+			}
+			candidate.again[announcement] = nil
+			return send, candidate, put
+		}
+		for _, b := range candidate.bursts {
+			switch {
+			case b.due.After(now) || candidate.blocked.After(now):
+				next.at(later(b.due, candidate.blocked))
+			case best == nil || b.step < best.step:
+				l, best = candidate, b
+			}
+		}
+	}
+	if best == nil {
+		return rest, nil, nil
+	}
+	room, when := a.limit.room(now)
+	if room == 0 {
+		next.at(when)
+		return rest, nil, nil
+	}
+	if !best.begun {
+		best.begun = true
+		if !l.readAt.Equal(now) {
+			return readLink, l, nil
+		}
+	}
+	a.out.reset(l, announcement)
+	a.fillAnnouncements(l, best.step, now, room)
+	return send, l, a.out
+}
+
+// fillAnnouncements fills the batch from all bursts of l that are as far as step.
+func (a *Announcer) fillAnnouncements(l *link, step int, now time.Time, room int) {
+	kept := l.bursts[:0]
+	for _, b := range l.bursts {
+		more := true
+		if b.step == step && b.begun && !b.due.After(now) && b.fill(a.out, room-len(a.out.frames)) {
+			more = a.advance(b, false)
+		}
+		if more && !absorbed(kept, b) {
+			kept = append(kept, b)
+		}
+	}
+	clear(l.bursts[len(kept):])
+	l.bursts = kept
+}
+
+// advance takes b a step, or to its next round, and reports whether there is one.
+func (a *Announcer) advance(b *burst, skip bool) bool {
+	if b.advance(skip) {
+		return true
+	}
+	for _, done := range b.addresses {
+		a.finish(done.owner)
+	}
+	return false
+}
+
+// absorbed tells whether one of bursts could take b in.
+func absorbed(bursts []*burst, b *burst) bool {
+	if b.step == 0 || b.begun {
+		return false
+	}
+	for _, other := range bursts {
+		if other.absorb(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// chooseList takes the lists of one interface after another.
+func (a *Announcer) chooseList(now time.Time, next *alarm) (action, *link, *batch) {
+	for i := range a.links {
+		n := (a.turn + i) % len(a.links)
+		l := a.links[n]
+		put := l.again[notification]
+		if put == nil && len(l.ready) == 0 {
+			continue
+		}
+		if when := later(l.blocked, l.listsPaused); when.After(now) {
+			next.at(when)
+			continue
+		}
+		room, when := a.limit.listRoom(now)
+		if room == 0 {
+			next.at(when)
+			break
+		}
+		a.turn = n + 1
+		if put != nil {
+			l.again[notification] = nil
+			return send, l, put
+		}
+		if now.Sub(l.readAt) >= readFresh {
+			return readLink, l, nil
+		}
+		a.out.reset(l, notification)
+		l.fill(a.out, room, a.entries, &a.pool,
+			func(turn *lane) { a.wait(turn, now) },
+			func(turn *lane) { a.finish(turn.address.owner) })
+		if len(a.out.frames) > 0 {
+			return send, l, a.out
+		}
+		return goOn, nil, nil
+	}
+	return rest, nil, nil
+}
+
+// wait puts a lane aside until its next round. Rounds begin at multiples of
+// together, so that many lanes share a wake-up.
+func (a *Announcer) wait(turn *lane, now time.Time) {
+	due := now.Sub(a.limit.epoch) + roundLength
+	due = (due + together - 1) / together * together
+	turn.due = a.limit.epoch.Add(due)
+	if len(a.waiting) == 0 || turn.due.Before(a.waitDue) {
+		a.waitDue = turn.due
+	}
+	a.waiting = append(a.waiting, turn)
+}
+
+// wakeLanes gives the lanes their turn whose next round is due.
+func (a *Announcer) wakeLanes(now time.Time) {
+	if len(a.waiting) == 0 || a.waitDue.After(now) {
+		return
+	}
+	var soonest alarm
+	kept := a.waiting[:0]
+	for _, turn := range a.waiting {
+		if turn.due.After(now) {
+			soonest.at(turn.due)
+			kept = append(kept, turn)
+		} else {
+			turn.address.link.ready = append(turn.address.link.ready, turn)
+		}
+	}
+	clear(a.waiting[len(kept):])
+	a.waiting, a.waitDue = kept, soonest.Time
+}
+
+// read asks for the link-layer address of l.
+func (a *Announcer) read(l *link, now time.Time) {
+	a.mu.Unlock()
+	addr, err := a.sender.Link(l.name)
+	a.mu.Lock()
+	if err != nil {
+		a.fail(l, now, 0, err)
+		return
+	}
+	l.addr, l.readAt = addr, now
+}
+
+// send hands a batch to the sender.
+func (a *Announcer) send(b *batch) {
+	a.flight = b
+	a.mu.Unlock()
+	n, err := a.sender.Send(b.link.name, b.frames)
+	now := time.Now()
+	a.mu.Lock()
+	a.flight = nil
+	a.batches++
+	a.sent.Broadcast()
+
+	n = min(max(n, 0), len(b.frames))
+	a.limit.take(now, n, b.kind == notification)
+	if b.kind == notification {
+		a.stats.Notifications += uint64(n)
+	} else {
+		a.stats.Announcements += uint64(n)
+	}
+	for _, owner := range b.owners[:n] {
+		a.finish(owner.owner)
+	}
+	if n > 0 {
+		b.link.took()
+	}
+	if n == len(b.frames) {
+		return
+	}
+	left := b.rest(n)
+	if err == nil {
+		err = ErrBusy
+	}
+	if errors.Is(err, ErrBusy) && b.link.full(now) {
+		a.stats.Retries++
+		b.link.again[b.kind] = left
+		return
+	}
+	a.fail(b.link, now, a.drop(left), err)
+}
+
+// drop gives the frames of b up and returns how many they are.
+func (a *Announcer) drop(b *batch) int {
+	if b == nil {
+		return 0
+	}
+	for _, owner := range b.owners {
+		a.finish(owner.owner)
+	}
+	return len(b.frames)
+}
+
+// fail gives up what is due on l after err: the present round of the
+// announcements, and for a while the lists. dropped frames are lost already.
+func (a *Announcer) fail(l *link, now time.Time, dropped int, err error) {
+	for kind, b := range l.again {
+		dropped += a.drop(b)
+		l.again[kind] = nil
+	}
+	kept := l.bursts[:0]
+	for _, b := range l.bursts {
+		more := true
+		if !b.due.After(now) {
+			dropped += b.left()
+			more = a.advance(b, true)
+		}
+		if more && !absorbed(kept, b) {
+			kept = append(kept, b)
+		}
+	}
+	clear(l.bursts[len(kept):])
+	l.bursts = kept
+
+	noARP := errors.Is(err, ErrNoARP)
+	l.pauses++
+	l.listsPaused = now.Add(listPause)
+	if noARP || l.pauses >= maxPauses {
+		for _, turn := range l.ready {
+			a.finish(turn.address.owner)
+		}
+		if !noARP {
+			a.stats.DroppedLists += uint64(len(l.ready))
+		}
+		l.ready = nil
+	}
+	if noARP {
+		return
+	}
+	a.stats.Dropped += uint64(dropped)
+	if line := l.report(now, dropped, err); line != "" {
+		a.mu.Unlock()
+		a.logf("%s", line)
+		a.mu.Lock()
+	}
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net"
+
+	"wackamole/conf"
+	"wackamole/internal/logger"
+	"wackamole/internal/node"
+	"wackamole/rtnl"
+)
+
+// load reads the configuration and prints what there is to say about it. The
+// host is looked at only as far as it can be without privileges.
+func load(o options, stderr io.Writer) (*conf.Config, error) {
+	c, warnings, err := conf.Load(o.configFile())
+	if err == nil {
+		var more []conf.Problem
+		more, err = c.CheckHost(o.address, interfaceExists)
+		warnings = append(warnings, more...)
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "warning: %v\n", w)
+	}
+	return c, err
+}
+
+func interfaceExists(name string) bool {
+	_, err := net.InterfaceByName(name)
+	return err == nil
+}
+
+// check is wackamole -t.
+func check(o options, stdout, stderr io.Writer) int {
+	c, err := load(o, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	text, err := c.AppendText(nil)
+	if err == nil {
+		_, err = stdout.Write(text)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "wackamole: print the configuration: %v\n", err)
+		return exitFailure
+	}
+	return exitDone
+}
+
+// release is wackamole -R: for a person, or a supervisor after the daemon's end.
+func release(o options, stdout, stderr io.Writer) int {
+	c, err := load(o, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	log := logger.New(logger.NewWriter(stdout))
+	kernel, err := rtnl.Dial(rtnl.Options{Notice: func(line string) { log.Printf("%s", line) }})
+	if err == nil {
+		defer kernel.Close()
+		err = node.Sweep(c.Interfaces, kernel, log)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "wackamole: %v\n", err)
+		return exitFailure
+	}
+	return exitDone
+}

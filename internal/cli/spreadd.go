@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os/signal"
+	"syscall"
+
+	"wackamole/internal/getopt"
+	"wackamole/internal/logger"
+	"wackamole/spreadproto/spreadd"
+)
+
+// defaultListen is where spreadd listens unless told otherwise.
+const defaultListen = "127.0.0.1:4803"
+
+// runSpreadd is wackamole spreadd.
+func runSpreadd(args []string, stdout, stderr io.Writer) int {
+	address := defaultListen
+	flags, operands, err := getopt.Parse("l:", args)
+	if err == nil && len(operands) > 0 {
+		err = fmt.Errorf("unexpected argument %q", operands[0])
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "wackamole spreadd: %v\nusage: wackamole spreadd [-l ADDRESS:PORT]\n", err)
+		return exitUsage
+	}
+	for _, f := range flags {
+		address = f.Value
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		fmt.Fprintf(stderr, "wackamole spreadd: %v\n", err)
+		return exitFailure
+	}
+	log := logger.New(logger.NewWriter(stdout))
+	log.Printf("Spread daemon on %v: of this one machine, it forms no ring with others and does not survive its machine; for trying out", listener.Addr())
+	server := spreadd.New(spreadd.Options{Logf: log.Printf})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	defer stop()
+	context.AfterFunc(ctx, server.Close)
+	if err := server.Serve(listener, "localhost"); err != nil {
+		fmt.Fprintf(stderr, "wackamole spreadd: %v\n", err)
+		return exitFailure
+	}
+	return exitDone
+}

@@ -1,0 +1,126 @@
+package node
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"wackamole/alloc"
+	"wackamole/conf"
+	"wackamole/garp"
+	"wackamole/internal/logger"
+	"wackamole/spreadproto"
+)
+
+// nativeOrder is the host's byte order, in which wackamole's integers travel.
+var nativeOrder = binary.NativeEndian
+
+func byteOrder(big bool) binary.ByteOrder {
+	if big {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
+// do carries out one action of the machine.
+func (n *Node) do(a alloc.Action) {
+	switch a := a.(type) {
+	case alloc.Release:
+		n.release(a.Keys)
+	case alloc.Acquire:
+		n.acquire(a.Keys)
+	case alloc.Announce:
+		n.announceAgain(a.Keys)
+	case alloc.Multicast:
+		n.multicast(a.Type, a.Body)
+	case alloc.ShareNeighbours:
+		n.shareNeighbours()
+	case alloc.MergeNeighbours:
+		n.mergeNeighbours(a.Entries)
+	case alloc.StartTimer:
+		n.alarms.set(alarm(a.Timer), a.After)
+	case alloc.StopTimer:
+		n.alarms.stop(alarm(a.Timer))
+	case alloc.Rejoin:
+		n.log.Errorf("leaving and joining again: %s", a.Reason)
+		n.drop()
+	case alloc.RenewView:
+		n.visit()
+	case alloc.Log:
+		n.logLine(a)
+	case alloc.Rejected:
+		n.rejected(a.Reason.String(), a.Text)
+	}
+}
+
+func (n *Node) logLine(a alloc.Log) {
+	switch a.Level {
+	case alloc.Error:
+		n.log.Errorf("%s", a.Text)
+	case alloc.Warning:
+		n.log.Warningf("%s", a.Text)
+	default:
+		n.log.Printf("%s", a.Text)
+	}
+}
+
+// rejected counts and logs a message that was ignored, the log within limits: who
+// sends such messages can send a lot of them.
+func (n *Node) rejected(kind, text string) {
+	n.counters.reject(kind)
+	if ok, suppressed := n.limiter.Allow(kind, time.Now()); ok {
+		n.log.Warningf("ignored (%s): %s%s", kind, text, logger.Suppressed(suppressed))
+	}
+}
+
+func (n *Node) multicast(t alloc.MessageType, body []byte) {
+	service := spreadproto.Agreed
+	if !t.Ordered() {
+		service = spreadproto.Reliable
+	}
+	n.send(outgoing{service, int16(t), body, n.config.Group})
+}
+
+// shareNeighbours multicasts the kernel's ARP cache, as far as it is about the
+// networks of the virtual interfaces.
+func (n *Node) shareNeighbours() {
+	list, err := n.door.Kernel.Neighbours()
+	if err != nil {
+		n.log.Warningf("the ARP cache cannot be shared: %v", err)
+		return
+	}
+	entries := make([]alloc.Neighbour, 0, len(list))
+	for _, x := range list {
+		if len(x.HardwareAddr) == 6 && n.holdings.near(x.Addr) {
+			entries = append(entries, alloc.Neighbour{Address: x.Addr, LinkLayer: [6]byte(x.HardwareAddr)})
+		}
+	}
+	for len(entries) > 0 {
+		part := entries[:min(len(entries), alloc.NeighboursPerMessage)]
+		entries = entries[len(part):]
+		n.multicast(alloc.ARPCacheMessage, alloc.AppendNeighbours(nil, part))
+	}
+}
+
+func (n *Node) mergeNeighbours(entries []alloc.Neighbour) {
+	list := make([]garp.Neighbour, len(entries))
+	for i, e := range entries {
+		list[i] = garp.Neighbour{Addr: e.Address, Link: e.LinkLayer}
+	}
+	n.door.Announcer.MergePool(list)
+}
+
+// runHooks tells the hooks which virtual interfaces came or went, then that the
+// round is over.
+func (n *Node) runHooks(each, after conf.Event, keys []netip.Addr) {
+	if len(keys) == 0 || n.door.Hooks == nil {
+		return
+	}
+	owner := n.known
+	for _, k := range keys {
+		if vif, ok := n.holdings.byKey[k]; ok {
+			n.door.Hooks.Run(each, &n.holdings.interfaces[vif], owner)
+		}
+	}
+	n.door.Hooks.Run(after, nil, netip.Addr{})
+}

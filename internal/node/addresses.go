@@ -1,0 +1,211 @@
+package node
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"wackamole/conf"
+	"wackamole/garp"
+	"wackamole/rtnl"
+)
+
+// acquire makes this host hold virtual interfaces: kernel, announcements, hooks.
+func (n *Node) acquire(keys []netip.Addr) {
+	begin := time.Now()
+	var list []*holding
+	for _, k := range keys {
+		vif, ok := n.holdings.byKey[k]
+		if !ok {
+			continue
+		}
+		for _, a := range n.holdings.interfaces[vif].Addresses {
+			x := n.holdings.owed[a.Addr()]
+			if x == nil {
+				x = &holding{address: a, vif: vif}
+			}
+			delete(n.holdings.owed, a.Addr())
+			n.holdings.held[a.Addr()] = x
+			list = append(list, x)
+		}
+	}
+	n.put(list)
+	n.counters.acquired(len(keys), time.Since(begin))
+	n.watchSpread()
+	n.armBeat()
+	n.runHooks(conf.OnUp, conf.PostUp, keys)
+}
+
+// put asks the kernel for addresses that are to be held and announces each
+// virtual interface as soon as its last address is there.
+func (n *Node) put(list []*holding) {
+	addresses := make([]rtnl.Address, len(list))
+	for i, x := range list {
+		if !x.labelled {
+			x.labelled = true
+			x.label = n.holdings.labels.Next(x.address.Interface)
+		}
+		addresses[i] = x.kernelAddress()
+	}
+	done := 0
+	results := n.door.Kernel.Add(addresses, n.door.Guard.Hold, func(_ []rtnl.Address, results []rtnl.Result) {
+		first := done
+		for _, r := range results {
+			list[done].kernel, list[done].present = r.Key, r.Err == nil
+			done++
+		}
+		n.announce(list[first:done], done == len(list) || list[done].vif != list[done-1].vif)
+	})
+	now := time.Now()
+	for i, r := range results {
+		x := list[i]
+		switch {
+		case r.Err != nil:
+			n.counters.failed++
+			pause := max(x.miss(now), firstPause)
+			x.next = now.Add(pause)
+			n.alarms.setBy(repairAlarm, pause)
+			n.log.Errorf("%v; trying again in %v", r.Err, pause)
+		default:
+			x.next = time.Time{}
+			n.log.Printf("  UP: %v", x)
+			if r.Down {
+				n.log.Warningf("interface %s is down: nobody can reach %v on it", x.address.Interface, x.address.Addr())
+			}
+		}
+	}
+}
+
+// announce tells the network of the virtual interfaces of these holdings. The
+// last one is left for the next call unless it is complete.
+func (n *Node) announce(list []*holding, complete bool) {
+	var tell []garp.VirtualInterface
+	for i, x := range list {
+		last := i == len(list)-1
+		if !last && list[i+1].vif == x.vif || last && !complete {
+			continue
+		}
+		if v, any := n.holdings.announcement(x.vif); any {
+			tell = append(tell, v)
+		}
+	}
+	if len(tell) > 0 {
+		n.door.Announcer.Announce(tell)
+	}
+}
+
+// announceAgain tells the network of virtual interfaces that this host keeps.
+func (n *Node) announceAgain(keys []netip.Addr) {
+	var tell []garp.VirtualInterface
+	for _, k := range keys {
+		if vif, ok := n.holdings.byKey[k]; ok {
+			if v, any := n.holdings.announcement(vif); any {
+				tell = append(tell, v)
+			}
+		}
+	}
+	if len(tell) > 0 {
+		n.door.Announcer.Announce(tell)
+	}
+}
+
+// release makes this host let virtual interfaces go.
+func (n *Node) release(keys []netip.Addr) {
+	n.door.Announcer.Withdraw(keys)
+	var list []*holding
+	var gone []netip.Addr
+	for _, k := range keys {
+		vif, ok := n.holdings.byKey[k]
+		if !ok {
+			continue
+		}
+		held := false
+		for _, a := range n.holdings.interfaces[vif].Addresses {
+			if x := n.holdings.held[a.Addr()]; x != nil {
+				list = append(list, x)
+				held = true
+			}
+		}
+		if held {
+			gone = append(gone, k)
+		}
+	}
+	n.take(list)
+	if len(gone) < len(keys) {
+		n.sweep() // of what is not held, a predecessor may have left something
+	}
+	n.counters.released += uint64(len(gone))
+	n.runHooks(conf.OnDown, conf.PostDown, gone)
+}
+
+// take has the kernel let addresses go. What it does not let go is owed, and
+// tried again until it does.
+func (n *Node) take(list []*holding) {
+	if len(list) == 0 {
+		return
+	}
+	addresses := make([]rtnl.Address, len(list))
+	for i, x := range list {
+		delete(n.holdings.held, x.address.Addr())
+		addresses[i] = x.kernelAddress()
+	}
+	results := n.door.Kernel.Delete(addresses)
+	now := time.Now()
+	var drop []rtnl.Key
+	for i, r := range results {
+		x := list[i]
+		if r.Err != nil && !errors.Is(r.Err, rtnl.ErrExistsOtherPrefix) && !errors.Is(r.Err, rtnl.ErrExistsElsewhere) {
+			n.counters.failed++
+			pause := max(x.miss(now), firstPause)
+			x.next = now.Add(pause)
+			n.holdings.owed[x.address.Addr()] = x
+			n.alarms.setBy(repairAlarm, pause)
+			n.log.Errorf("%v; trying again in %v", r.Err, pause)
+			continue
+		}
+		if r.Outcome == rtnl.Removed {
+			n.log.Printf("DOWN: %v", x)
+		}
+		x.present = false
+		n.holdings.labels.Removed(x.address.Interface, x.label)
+		drop = append(drop, x.kernel)
+	}
+	n.door.Guard.Drop(drop)
+}
+
+// repair tries again what has not worked and what somebody else has undone.
+func (n *Node) repair() {
+	if owed := n.due(n.holdings.owed); len(owed) > 0 {
+		for _, x := range owed {
+			delete(n.holdings.owed, x.address.Addr())
+		}
+		n.take(owed)
+	}
+	if missing := n.due(n.holdings.held); len(missing) > 0 {
+		n.put(missing)
+	}
+}
+
+// due lists, in configuration order, the holdings that are not as they should be
+// and may be tried again now; for those that must wait it sets the alarm.
+func (n *Node) due(all map[netip.Addr]*holding) (list []*holding) {
+	now := time.Now()
+	for _, x := range all {
+		if x.next.IsZero() {
+			continue
+		}
+		if wait := x.next.Sub(now); wait > 0 {
+			n.alarms.setBy(repairAlarm, wait)
+			continue
+		}
+		list = append(list, x)
+	}
+	slices.SortFunc(list, func(a, b *holding) int {
+		if a.vif != b.vif {
+			return a.vif - b.vif
+		}
+		return a.address.Addr().Compare(b.address.Addr())
+	})
+	return list
+}

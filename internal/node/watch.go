@@ -1,0 +1,100 @@
+package node
+
+import (
+	"net/netip"
+	"time"
+
+	"wackamole/rtnl"
+)
+
+// fromKernel takes a change of links and addresses that somebody else made.
+func (n *Node) fromKernel(e rtnl.Event) {
+	switch e.Kind {
+	case rtnl.Lost:
+		n.compare()
+	case rtnl.AddressGone:
+		n.holdings.labels.Removed(e.Address.Interface, e.Address.Label)
+		n.missing(e.Address.Address, "somebody else removed")
+	case rtnl.AddressNew:
+		n.holdings.labels.Added(e.Address.Interface, e.Address.Label)
+	case rtnl.LinkNew, rtnl.LinkChanged:
+		n.linkBack(e.Link, e.Kind == rtnl.LinkNew || !e.Was.Up && e.Link.Up)
+	}
+}
+
+// missing puts back an address that this host is to hold and that the kernel has
+// no more: at once the first time, after growing pauses if it keeps happening.
+func (n *Node) missing(a rtnl.Address, how string) {
+	x := n.holdings.held[a.Prefix.Addr()]
+	if x == nil || !x.present || x.address.Interface != a.Interface || x.address.Prefix != a.Prefix {
+		return
+	}
+	x.present, x.labelled = false, false
+	n.counters.restored++
+	pause := x.miss(time.Now())
+	n.log.Warningf("%s %v from interface %s: putting it back in %v", how, a.Prefix, a.Interface, pause)
+	n.alarms.setBy(repairAlarm, pause)
+}
+
+// linkBack tries at once what waits for an interface.
+func (n *Node) linkBack(l rtnl.Link, usable bool) {
+	if !usable {
+		return
+	}
+	for _, x := range n.holdings.held {
+		if !x.present && x.address.Interface == l.Name {
+			x.next = time.Now()
+			n.alarms.setBy(repairAlarm, 0)
+		}
+	}
+}
+
+// compare looks for everything that the kernel should have and has not, after
+// its events could not all be heard.
+func (n *Node) compare() {
+	list, err := n.door.Kernel.Addresses()
+	if err != nil {
+		n.log.Errorf("list the addresses of this host: %v", err)
+		return
+	}
+	n.holdings.labels.Reset(list)
+	there := make(map[netip.Addr]rtnl.Assigned, len(list))
+	for _, a := range list {
+		there[a.Prefix.Addr()] = a
+	}
+	for addr, x := range n.holdings.held {
+		if a, ok := there[addr]; x.present && (!ok || a.Prefix != x.address.Prefix || a.Interface != x.address.Interface) {
+			n.missing(x.kernelAddress(), "something removed")
+		}
+	}
+}
+
+// guardLost takes the end of the guard process. One that has given this process
+// up has released everything; one that was killed has not.
+func (n *Node) guardLost(released bool) {
+	n.counters.guards++
+	n.log.Warningf("the guard process is gone: starting another")
+	if released && n.session != nil {
+		n.stoodStill()
+	}
+	n.startGuard()
+}
+
+// guardPause is the time between two attempts to start a guard.
+const guardPause = 5 * time.Second
+
+// startGuard starts another guard and hands it everything that is held.
+func (n *Node) startGuard() {
+	var keys []rtnl.Key
+	for _, all := range []map[netip.Addr]*holding{n.holdings.held, n.holdings.owed} {
+		for _, x := range all {
+			if x.kernel.Index != 0 {
+				keys = append(keys, x.kernel)
+			}
+		}
+	}
+	if err := n.door.Guard.Restart(keys); err != nil {
+		n.log.Errorf("no guard: if this process is killed now, its addresses stay on this host: %v; trying again in %v", err, guardPause)
+		n.alarms.set(guardAlarm, guardPause)
+	}
+}
