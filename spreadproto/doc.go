@@ -51,6 +51,6 @@ const (
 	// MaxMembers is the largest number of groups or members in one message
 	// that is believed.
 	MaxMembers = 100_000
-
-	nameFieldSize = 32
+	// NameSize is the size of the field of a name in messages, in bytes.
+	NameSize = 32
 )

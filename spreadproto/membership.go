@@ -91,7 +91,7 @@ func (m MembershipBody) AppendBinary(dst []byte, o Order, f Form) []byte {
 		if i == m.Own {
 			offset = at
 		}
-		at += countSize + nameFieldSize*len(m.Sets[i])
+		at += countSize + NameSize*len(m.Sets[i])
 	}
 	dst = o.AppendUint32(dst, uint32(len(m.Sets)))
 	dst = o.AppendUint32(dst, uint32(int32(offset)))
@@ -146,10 +146,10 @@ func unmarshalSet(b []byte, o Order) (set []string, rest []byte, err error) {
 		return nil, nil, malformed("set of members of %d bytes", len(b))
 	}
 	count, b := o.Uint32(b), b[countSize:]
-	if uint64(count)*nameFieldSize > uint64(len(b)) {
+	if uint64(count)*NameSize > uint64(len(b)) {
 		return nil, nil, malformed("set of %d members in %d bytes", count, len(b))
 	}
-	size := int(count) * nameFieldSize
+	size := int(count) * NameSize
 	set, err = UnmarshalNames(b[:size])
 	return set, b[size:], err
 }

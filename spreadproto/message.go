@@ -83,7 +83,7 @@ func (*Oversized) message()  {}
 // that went.
 func (h *Header) bodyLimit() int {
 	if h.Kind() == KindMembership {
-		return max(MaxBody, longSetsStart+(h.Names+1)*(countSize+nameFieldSize))
+		return max(MaxBody, longSetsStart+(h.Names+1)*(countSize+NameSize))
 	}
 	return MaxBody
 }

@@ -79,7 +79,7 @@ func checkDestination(name string) error {
 func AppendName(dst []byte, name string) []byte {
 	name = name[:min(len(name), MaxGroupName)]
 	dst = append(dst, name...)
-	return append(dst, make([]byte, nameFieldSize-len(name))...)
+	return append(dst, make([]byte, NameSize-len(name))...)
 }
 
 // fieldName returns the name in a field of 32 bytes. What follows the first NUL
@@ -103,12 +103,12 @@ func AppendNames(dst []byte, names []string) []byte {
 // UnmarshalNames returns the names in b, which is a whole number of fields. They
 // share one piece of memory as large as b.
 func UnmarshalNames(b []byte) ([]string, error) {
-	if len(b)%nameFieldSize != 0 {
-		return nil, malformed("%d bytes are no whole number of %d-byte names", len(b), nameFieldSize)
+	if len(b)%NameSize != 0 {
+		return nil, malformed("%d bytes are no whole number of %d-byte names", len(b), NameSize)
 	}
 	all := string(b)
-	names := make([]string, 0, len(b)/nameFieldSize)
-	for ; all != ""; all = all[nameFieldSize:] {
+	names := make([]string, 0, len(b)/NameSize)
+	for ; all != ""; all = all[NameSize:] {
 		name, _, _ := strings.Cut(all[:MaxGroupName], "\x00")
 		names = append(names, name)
 	}

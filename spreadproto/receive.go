@@ -62,7 +62,7 @@ func (c *Conn) receiveRest(h *Header) (Message, error) {
 		request = h.Order.Uint32(word[:]) &^ markMask
 	}
 	var err error
-	if c.scratch, err = c.read(c.scratch[:0], h.Names*nameFieldSize); err != nil {
+	if c.scratch, err = c.read(c.scratch[:0], h.Names*NameSize); err != nil {
 		return nil, err
 	}
 	names, err := UnmarshalNames(c.scratch)

@@ -285,11 +285,11 @@ func act(c *Conn, frame []byte) (ended bool, err error) {
 	if err := h.Unmarshal(frame); err != nil {
 		return false, err
 	}
-	names, err := UnmarshalNames(frame[HeaderSize:][:nameFieldSize*h.Names])
+	names, err := UnmarshalNames(frame[HeaderSize:][:NameSize*h.Names])
 	if err != nil {
 		return false, err
 	}
-	body := frame[HeaderSize+nameFieldSize*h.Names:]
+	body := frame[HeaderSize+NameSize*h.Names:]
 	switch {
 	case h.Type&TypeJoin != 0:
 		return false, c.Join(names[0])

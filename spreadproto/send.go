@@ -67,7 +67,7 @@ func (c *Conn) Multicast(service Service, messageType int16, body []byte, groups
 			return fmt.Errorf("multicast: %w", err)
 		}
 	}
-	if room := c.options.MaxMessage - HeaderSize - nameFieldSize*len(groups); len(body) > room {
+	if room := c.options.MaxMessage - HeaderSize - NameSize*len(groups); len(body) > room {
 		return fmt.Errorf("multicast to %q: %w: %d bytes (%d at most)", groups[0], ErrTooLong, len(body), max(room, 0))
 	}
 	c.writing.Lock()

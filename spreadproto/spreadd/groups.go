@@ -9,20 +9,34 @@ import (
 
 // Everything here is called with the server's lock held.
 
+// group is the view of one group in one component.
+type group struct {
+	id      spreadproto.GroupID
+	members []*session // in the order that all receive
+	// pending is set while members know that the view ends but the next one is
+	// not formed, because all their daemons stand still.
+	pending bool
+}
+
 // join adds a session to a group; every member, the new one included, is told.
 func (s *Server) join(x *session, name string) {
 	c := s.components[x.component]
 	g := c.groups[name]
+	if g != nil && slices.Contains(g.members, x) {
+		return
+	}
+	if x.groups == maxGroups {
+		s.options.Logf("%s: is in %d groups already, join of %q ignored", x.private, maxGroups, name)
+		return
+	}
 	if g == nil {
-		g = &group{id: s.newID()}
+		g = &group{id: c.firstID()}
 		g.id[2] = 0
 		c.groups[name] = g
 	}
-	if slices.Contains(g.members, x) {
-		return
-	}
+	x.groups++
 	g.members = append(g.members, x)
-	s.sort(g.members)
+	slices.SortFunc(g.members, s.compare)
 	s.changed(name, g, x, spreadproto.CauseJoin)
 }
 
@@ -42,13 +56,13 @@ func (s *Server) leave(x *session, name string) {
 
 // disconnect ends a session: it leaves its groups in the order of their names.
 func (s *Server) disconnect(x *session) {
-	if s.sessions[x.private] != x {
-		return
-	}
+	x.finish()
 	var names []string
-	for name, g := range s.components[x.component].groups {
-		if slices.Contains(g.members, x) {
-			names = append(names, name)
+	if x.groups > 0 {
+		for name, g := range s.components[x.component].groups {
+			if slices.Contains(g.members, x) {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.Sort(names)
@@ -56,21 +70,13 @@ func (s *Server) disconnect(x *session) {
 		s.remove(x, name, spreadproto.CauseDisconnect)
 	}
 	delete(s.sessions, x.private)
-	s.finish(x)
-}
-
-// finish ends the queue of a session.
-func (s *Server) finish(x *session) {
-	if !x.over {
-		x.over = true
-		close(x.out)
-	}
 }
 
 // remove takes a session out of a group. A group without members is forgotten.
 func (s *Server) remove(x *session, name string, cause spreadproto.Cause) {
 	c := s.components[x.component]
 	g := c.groups[name]
+	x.groups--
 	g.members = slices.DeleteFunc(g.members, func(m *session) bool { return m == x })
 	if len(g.members) == 0 {
 		delete(c.groups, name)
@@ -112,65 +118,53 @@ func (s *Server) encode(h spreadproto.Header, names, body []byte) []byte {
 }
 
 // multicast delivers data to each session that is addressed, once, within the
-// sender's component. More than 43 destinations reach nobody, as with real
-// daemons.
-func (s *Server) multicast(x *session, h spreadproto.Header, names []string, rest []byte) {
-	if len(names) > spreadproto.MaxDestinations {
-		return
-	}
+// sender's component. The sender's hint stays as it is, for it tells the order of
+// the payload.
+func (s *Server) multicast(x *session, r *request) {
+	h := r.Header
 	h.Order = s.options.Order
-	m := slices.Concat(h.AppendBinary(nil), rest)
+	m := slices.Concat(h.AppendBinary(nil), r.rest)
 	seen := make(map[*session]bool)
-	for _, name := range names {
-		for _, to := range s.addressed(name, x.component) {
-			if seen[to] || to == x && spreadproto.Service(h.Type)&spreadproto.SelfDiscard != 0 {
-				continue
-			}
+	if spreadproto.Service(h.Type)&spreadproto.SelfDiscard != 0 {
+		seen[x] = true
+	}
+	for _, to := range s.addressed(x, r) {
+		if !seen[to] {
 			seen[to] = true
 			s.deliver(to, m)
 		}
 	}
 }
 
-// addressed lists the sessions that a destination stands for.
-func (s *Server) addressed(name string, component int) []*session {
-	if name != "" && name[0] == '#' {
-		if x := s.sessions[name]; x != nil && x.component == component {
-			return []*session{x}
+// addressed lists the sessions that a message is for, perhaps more than once.
+func (s *Server) addressed(x *session, r *request) []*session {
+	if r.Type&spreadproto.TypeReject != 0 {
+		return []*session{x} // real daemons take it for a refused message
+	}
+	if len(r.names) > spreadproto.MaxDestinations {
+		return nil // real daemons misread such a list
+	}
+	var to []*session
+	for _, name := range r.names {
+		if y := s.sessions[name]; y != nil && y.component == x.component {
+			to = append(to, y)
 		}
-		return nil
+		if g := s.components[x.component].groups[name]; g != nil && name[:min(1, len(name))] != "#" {
+			to = append(to, g.members...)
+		}
 	}
-	if g := s.components[component].groups[name]; g != nil {
-		return g.members
-	}
-	return nil
+	return to
 }
 
-// deliver queues a message. A session with too many unread ones is cut off: what
-// it can still read ends somewhere in the middle.
-func (s *Server) deliver(x *session, m []byte) {
-	if x.over {
-		return
-	}
-	select {
-	case x.out <- m:
-	default:
-		x.conn.Close() // its reader does the rest
-	}
-}
-
-// sort puts members into the order in which all receive them: by the daemon's
+// compare is the order in which all members receive the members: by the daemon's
 // position, then by name; in 3.x by name alone.
-func (s *Server) sort(members []*session) {
-	byName := s.options.Version.Major < 4
-	slices.SortFunc(members, func(a, b *session) int {
-		if !byName {
-			if c := cmp.Compare(s.daemons[a.daemon], s.daemons[b.daemon]); c != 0 {
-				return c
-			}
+func (s *Server) compare(a, b *session) int {
+	if s.options.Version.Major >= 4 {
+		if c := cmp.Compare(s.daemons[a.daemon], s.daemons[b.daemon]); c != 0 {
+			return c
 		}
-		return cmp.Compare(a.private, b.private)
-	})
+	}
+	return cmp.Compare(a.private, b.private)
 }
 
 func privates(members []*session) []string {

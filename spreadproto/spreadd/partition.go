@@ -1,10 +1,32 @@
 package spreadd
 
 import (
+	"maps"
 	"slices"
 
 	"wackamole/spreadproto"
 )
+
+// component is a set of daemons that reach each other, with their views.
+type component struct {
+	ring   [2]uint32 // first words of the ids of groups that come into being here
+	groups map[string]*group
+}
+
+// newComponent forms a ring. Its id tells a daemon of it, here just the number of
+// the component, and a time that no other ring has.
+func (s *Server) newComponent(number int) *component {
+	s.rings++
+	return &component{
+		ring:   [2]uint32{0x7f000001 + uint32(number), s.started + s.rings},
+		groups: make(map[string]*group),
+	}
+}
+
+// firstID is the id of the first view of a group in the component's ring.
+func (c *component) firstID() spreadproto.GroupID {
+	return spreadproto.GroupID{c.ring[0], c.ring[1], 1}
+}
 
 // Partition splits the sessions into components that no longer reach each other.
 // Each component is a list of daemon names or of private groups, the latter
@@ -12,7 +34,9 @@ import (
 // belong to the component of their daemon. Members that lose others get what
 // clients of real daemons get: a transitional membership with the id of the view
 // that ends, then the smaller view, caused by the network, with a new id. Those
-// of groups that lose nobody get nothing.
+// of groups that lose nobody get nothing. Where all daemons of the remaining
+// members are paused, they are too late for the smaller view: if they are merged
+// before Resume, the merged one is all that follows the transition.
 func (s *Server) Partition(components ...[]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,87 +65,102 @@ func (s *Server) place(x *session) int {
 // group that changed.
 func (s *Server) regroup(count int) {
 	before := s.components
-	s.components = make(map[int]*component)
+	s.components = nil
 	for i := range max(count, 1) {
-		s.components[i] = &component{groups: make(map[string]*group)}
+		s.components = append(s.components, s.newComponent(i))
 	}
 	for _, x := range s.sessions {
 		x.component = s.place(x)
 	}
-	for _, name := range groupNames(before) {
-		for _, i := range keysOf(s.components) {
-			s.regroupOne(name, before, s.components[i], i)
+	names := make(map[string]bool)
+	for _, c := range before {
+		for name := range c.groups {
+			names[name] = true
 		}
-		s.rings++
+	}
+	// All groups are told that views end before any is told of a new one.
+	var formations []func()
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		for number := range s.components {
+			if form := s.regroupOne(name, before, number); form != nil {
+				formations = append(formations, form)
+			}
+		}
+	}
+	for _, form := range formations {
+		form()
 	}
 }
 
-// regroupOne makes the view of one group in one component out of those that there
-// were before.
-func (s *Server) regroupOne(name string, before map[int]*component, c *component, number int) {
-	var g group
-	var sets [][]string
-	from := make(map[*session]int) // the set that a member is of
-	lost := make(map[*session]spreadproto.GroupID)
-	for _, i := range keysOf(before) {
-		was := before[i].groups[name]
+// regroupOne collects the members of one group in one component out of the views
+// that there were before. It returns what forms their new view, nil if the old
+// one stands or the new one has to wait.
+func (s *Server) regroupOne(name string, before []*component, number int) func() {
+	g := &group{}
+	var sets [][]*session // by the view that they come from
+	for _, c := range before {
+		was := c.groups[name]
 		if was == nil {
 			continue
 		}
-		stay := slices.Clone(was.members)
-		stay = slices.DeleteFunc(stay, func(x *session) bool { return x.component != number })
+		stay := slices.DeleteFunc(slices.Clone(was.members), func(x *session) bool { return x.component != number })
 		if len(stay) == 0 {
 			continue
 		}
+		g.id, g.pending = was.id, g.pending || was.pending
 		if len(stay) < len(was.members) {
-			for _, x := range stay {
-				lost[x] = was.id
+			g.pending = true
+			s.transition(name, was.id, stay)
+		}
+		g.members = append(g.members, stay...)
+		sets = append(sets, stay)
+	}
+	if len(sets) == 0 {
+		return nil
+	}
+	c := s.components[number]
+	c.groups[name] = g
+	if len(sets) == 1 && (!g.pending || s.allPaused(g.members)) {
+		return nil
+	}
+	return func() { s.form(name, g, c, sets) }
+}
+
+// transition tells members that a view ends.
+func (s *Server) transition(name string, id spreadproto.GroupID, members []*session) {
+	body := spreadproto.TransitionBody{ID: id}.AppendBinary(nil, s.options.Order)
+	m := s.encode(spreadproto.Header{Type: spreadproto.TypeTransition, Name: name}, nil, body)
+	for _, x := range members {
+		if x.membership {
+			s.deliver(x, m)
+		}
+	}
+}
+
+// form makes and announces the first view of a group in a new ring. The sets of
+// members that come from the same view are in the order of their first members.
+func (s *Server) form(name string, g *group, c *component, sets [][]*session) {
+	slices.SortFunc(g.members, s.compare)
+	slices.SortFunc(sets, func(a, b []*session) int { return s.compare(a[0], b[0]) })
+	g.id, g.pending = c.firstID(), false
+	set := make(map[*session]int)
+	named := make([][]string, len(sets))
+	for i, members := range sets {
+		named[i] = privates(members)
+		for _, x := range members {
+			set[x] = i
+		}
+	}
+	s.announce(name, g, spreadproto.CauseNetwork, named, func(x *session) int { return set[x] })
+}
+
+// settle forms the views that waited for daemons to go on.
+func (s *Server) settle() {
+	for _, c := range s.components {
+		for _, name := range slices.Sorted(maps.Keys(c.groups)) {
+			if g := c.groups[name]; g.pending && !s.allPaused(g.members) {
+				s.form(name, g, c, [][]*session{slices.Clone(g.members)})
 			}
 		}
-		for _, x := range stay {
-			from[x] = len(sets)
-		}
-		sets = append(sets, privates(stay))
-		g.members = append(g.members, stay...)
-		g.id = was.id
 	}
-	if len(g.members) == 0 {
-		return
-	}
-	c.groups[name] = &g
-	if len(sets) == 1 && len(lost) == 0 {
-		return // nothing has changed for it
-	}
-	s.sort(g.members)
-	g.id = s.newID()
-	// Each component forms its ring by itself: another daemon, another time.
-	g.id[0] += uint32(number)
-	g.id[1] += uint32(number) + 1
-	for _, x := range g.members {
-		if id, ok := lost[x]; ok && x.membership {
-			body := spreadproto.TransitionBody{ID: id}.AppendBinary(nil, s.options.Order)
-			s.deliver(x, s.encode(spreadproto.Header{Type: spreadproto.TypeTransition, Name: name}, nil, body))
-		}
-	}
-	s.announce(name, &g, spreadproto.CauseNetwork, sets, func(x *session) int { return from[x] })
-}
-
-func groupNames(components map[int]*component) []string {
-	seen := make(map[string]bool)
-	for _, c := range components {
-		for name := range c.groups {
-			seen[name] = true
-		}
-	}
-	return keysOf(seen)
-}
-
-// keysOf lists the keys of a map in their order.
-func keysOf[K int | string, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -2,12 +2,12 @@ package spreadd
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"time"
+	"slices"
+	"sync"
 
 	"wackamole/spreadproto"
 )
@@ -15,14 +15,18 @@ import (
 // session is one client.
 type session struct {
 	private    string // its private group
-	user       string
 	daemon     string
 	membership bool // wants membership messages
 	conn       net.Conn
 	in         *bufio.Reader
-	component  int
-	out        chan []byte // closed when the session is over
-	over       bool
+
+	// All that follows is covered by the server's lock.
+	component int
+	groups    int // how many it is in
+	queue     [][]byte
+	queued    int        // bytes in queue
+	more      *sync.Cond // there is more for the writer to do
+	over      bool
 }
 
 // client serves a connection from its first byte to its last.
@@ -34,180 +38,164 @@ func (s *Server) client(conn net.Conn, daemon string) {
 		return
 	}
 	s.options.Logf("%s: session opened", x.private)
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		s.write(x)
-	}()
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(x) })
 	err = s.read(x)
 	conn.Close()
 	s.mu.Lock()
 	s.disconnect(x)
 	s.mu.Unlock()
-	<-written
+	writer.Wait()
 	s.options.Logf("%s: session ended: %v", x.private, err)
 }
 
-// handshake opens a session, or refuses it with the code that a real daemon
-// gives. It gives back the place that the connection took.
-func (s *Server) handshake(conn net.Conn, daemon string) (x *session, err error) {
-	defer func() {
-		s.mu.Lock()
-		s.opening--
-		if err != nil && x != nil {
-			delete(s.sessions, x.private)
-		}
-		s.mu.Unlock()
-	}()
-	conn.SetReadDeadline(time.Now().Add(firstBytes))
-	buf := make([]byte, 2+1+2+spreadproto.MaxPrivateName)
-	n, err := conn.Read(buf)
-	if err != nil {
-		return nil, fmt.Errorf("nothing received: %w", err)
+// deliver queues a message. A session with too much unread is cut off: what it
+// can still read ends somewhere in the middle. The lock is held.
+func (s *Server) deliver(x *session, m []byte) {
+	if x.over {
+		return
 	}
-	var hello spreadproto.Hello
-	code, used, silent := hello.Unmarshal(buf[:n])
-	if silent {
-		return nil, errors.New("hello in pieces")
+	if len(x.queue) >= maxQueue || x.queued+len(m) > maxQueueBytes {
+		s.options.Logf("%s: does not read, cut off", x.private)
+		x.finish()
+		x.conn.Close() // its reader does the rest
+		return
 	}
-	if code == spreadproto.Accepted {
-		x, code = s.reserve(hello, conn, daemon)
-	}
-	if code != spreadproto.Accepted {
-		_, _ = conn.Write([]byte{byte(code)})
-		return nil, fmt.Errorf("refused with %v", code)
-	}
-	x.in = bufio.NewReader(io.MultiReader(bytes.NewReader(buf[used:n]), conn))
-	if hello.Version.Authenticates() {
-		if err := s.authenticate(x); err != nil {
-			return x, err
-		}
-	}
-	conn.SetReadDeadline(time.Time{})
-	_, err = conn.Write(spreadproto.Accept{Version: s.options.Version, PrivateGroup: x.private}.AppendBinary(nil, hello.Version))
-	return x, err
+	x.queue = append(x.queue, m)
+	x.queued += len(m)
+	x.more.Broadcast()
 }
 
-// reserve gives a name to a new session.
-func (s *Server) reserve(h spreadproto.Hello, conn net.Conn, daemon string) (*session, spreadproto.RejectCode) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if h.User == "" {
-		s.invented++
-		h.User = fmt.Sprintf("r%d-%d", s.invented%10000, len(s.sessions)%1000)
-	}
-	x := &session{
-		private: "#" + h.User + "#" + daemon, user: h.User, daemon: daemon, membership: h.Membership,
-		conn: conn, out: make(chan []byte, maxQueue),
-	}
-	if s.sessions[x.private] != nil {
-		return nil, spreadproto.RejectNotUnique
-	}
-	s.sessions[x.private] = x
-	x.component = s.place(x)
-	return x, spreadproto.Accepted
-}
-
-// authenticate offers the methods and takes the choice, which may name no method
-// but NULL.
-func (s *Server) authenticate(x *session) error {
-	if _, err := x.conn.Write(spreadproto.AppendAuthList(nil, s.options.Methods)); err != nil {
-		return err
-	}
-	offersNull := false
-	for _, m := range s.options.Methods {
-		offersNull = offersNull || m == spreadproto.MethodNULL
-	}
-	var choice spreadproto.AuthChoice
-	buf := make([]byte, spreadproto.AuthChoiceSize)
-	var err error
-	if len(s.options.Methods) > 0 {
-		if _, err = io.ReadFull(x.in, buf); err == nil {
-			err = choice.Unmarshal(buf)
-		}
-	}
-	ok := err == nil && offersNull && len(choice) > 0
-	for _, m := range choice {
-		ok = ok && m == spreadproto.MethodNULL
-	}
-	if !ok {
-		code := spreadproto.RejectAuth
-		_, _ = x.conn.Write([]byte{byte(code)})
-		return fmt.Errorf("%s: authentication by %q refused", x.private, choice)
-	}
-	return nil
+// finish drops the queue and ends the writer. The lock is held.
+func (x *session) finish() {
+	x.over, x.queue, x.queued = true, nil, 0
+	x.more.Broadcast()
 }
 
 // write empties the session's queue.
 func (s *Server) write(x *session) {
-	for m := range x.out {
-		s.awaitResume()
+	for {
+		m := s.next(x)
+		if m == nil {
+			return
+		}
 		if _, err := x.conn.Write(m); err != nil {
-			x.conn.Close()
-			for range x.out { // until the reader has noticed
-			}
+			x.conn.Close() // the reader does the rest
 			return
 		}
 	}
-	x.conn.Close()
+}
+
+// next takes a message from the queue, nil at the end of the session.
+func (s *Server) next(x *session) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !x.over && (len(x.queue) == 0 || s.isPaused(x.daemon)) {
+		x.more.Wait()
+	}
+	if x.over {
+		return nil
+	}
+	m := x.queue[0]
+	x.queue[0] = nil
+	x.queue = x.queue[1:]
+	if len(x.queue) == 0 {
+		x.queue = nil
+	}
+	x.queued -= len(m)
+	return m
 }
 
 // read applies the session's requests until its end.
 func (s *Server) read(x *session) error {
-	head := make([]byte, spreadproto.HeaderSize)
+	var r request
 	for {
-		if _, err := io.ReadFull(x.in, head); err != nil {
+		if err := r.read(x); err != nil {
 			return err
 		}
-		var h spreadproto.Header
-		if err := h.Unmarshal(head); err != nil {
+		if err := s.apply(x, &r); err != nil {
 			return err
 		}
-		if err := check(&h, x); err != nil {
-			return err
-		}
-		rest := make([]byte, 32*h.Names+h.Length)
-		if _, err := io.ReadFull(x.in, rest); err != nil {
-			return err
-		}
-		names, err := spreadproto.UnmarshalNames(rest[:32*h.Names])
-		if err != nil {
-			return err
-		}
-		if h.Type&spreadproto.TypeKill != 0 {
-			return errors.New("it said so")
-		}
-		s.mu.Lock()
-		switch {
-		case h.Type&spreadproto.TypeJoin != 0:
-			if len(names) > 0 {
-				s.join(x, names[0])
-			}
-		case h.Type&spreadproto.TypeLeave != 0:
-			if len(names) > 0 {
-				s.leave(x, names[0])
-			}
-		default:
-			s.multicast(x, h, names, rest)
-		}
-		s.mu.Unlock()
 	}
 }
 
-// check is what daemons check of a header; one that fails ends the session.
-func check(h *spreadproto.Header, x *session) error {
-	one := h.Type & spreadproto.RequestMask
+// apply does what a session asks for.
+func (s *Server) apply(x *session, r *request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.await(x.daemon)
 	switch {
-	case one == 0 || one&(one-1) != 0:
-		return fmt.Errorf("message of type %#x: not exactly one service or request", h.Type)
-	case h.Name != x.private:
-		return fmt.Errorf("message under the name %q", h.Name)
-	case h.Names > maxNames:
-		return fmt.Errorf("message to %d groups", h.Names)
-	case !h.Hint.Valid():
-		return fmt.Errorf("message with hint %x", h.Hint)
-	case h.Length > maxMessage || spreadproto.HeaderSize+32*h.Names+h.Length > maxMessage:
-		return fmt.Errorf("message of %d bytes", h.Length)
+	case x.over:
+		return errors.New("it did not read")
+	case r.Type&spreadproto.TypeKill != 0:
+		return errors.New("it said so")
+	case r.Type&(spreadproto.TypeJoin|spreadproto.TypeLeave) == 0:
+		s.multicast(x, r)
+	case len(r.names) == 0:
+	case r.Type&spreadproto.TypeJoin != 0:
+		s.join(x, r.names[0])
+	default:
+		s.leave(x, r.names[0])
+	}
+	return nil
+}
+
+// request is a message from a client.
+type request struct {
+	spreadproto.Header
+	names []string
+	rest  []byte // names and body as they came
+}
+
+// read reads the next request of x. Memory for it grows with what arrives.
+func (r *request) read(x *session) error {
+	var head [spreadproto.HeaderSize]byte
+	if _, err := io.ReadFull(x.in, head[:]); err != nil {
+		return err
+	}
+	if err := r.Unmarshal(head[:]); err != nil {
+		return err
+	}
+	if err := r.check(x); err != nil {
+		return err
+	}
+	const step = 16 << 10
+	if cap(r.rest) > step {
+		r.rest = nil // large messages are rare
+	}
+	names := spreadproto.NameSize * r.Names
+	r.rest = r.rest[:0]
+	for left := names + r.Length; left > 0; {
+		n, have := min(left, step), len(r.rest)
+		r.rest = slices.Grow(r.rest, n)[:have+n]
+		if _, err := io.ReadFull(x.in, r.rest[have:]); err != nil {
+			return err
+		}
+		left -= n
+	}
+	var err error
+	r.names, err = spreadproto.UnmarshalNames(r.rest[:names])
+	return err
+}
+
+// internalBits are those that daemons use among themselves. A real daemon that
+// gets them from a client does not always survive it.
+const internalBits = 0x0000c000 | 0x00380000
+
+// check is what daemons check of a header; one that fails ends the session.
+func (r *request) check(x *session) error {
+	one := r.Type & spreadproto.RequestMask
+	switch {
+	case one == 0 || one&(one-1) != 0 || r.Type&internalBits != 0:
+		return fmt.Errorf("message of type %#x: not exactly one service or request", r.Type)
+	case r.Name != x.private:
+		return fmt.Errorf("message under the name %q", r.Name)
+	case r.Names > maxNames:
+		return fmt.Errorf("message to %d groups", r.Names)
+	case !r.Hint.Valid():
+		return fmt.Errorf("message with hint %x", r.Hint)
+	case r.Length > maxMessage-spreadproto.HeaderSize-spreadproto.NameSize*r.Names:
+		return fmt.Errorf("message of %d bytes to %d groups", r.Length, r.Names)
 	}
 	return nil
 }

@@ -15,7 +15,9 @@
 //
 // To a client it looks like a daemon of the version that Options says; the
 // package's tests hold it against recordings of real ones. It does not check who
-// connects, so let it listen on loopback or on a network of its own.
+// connects, so let it listen on loopback or on a network of its own. What it
+// keeps for clients is bounded: the number of sessions, of groups of each, of
+// messages and bytes that wait.
 package spreadd
 
 import (
@@ -35,7 +37,18 @@ const (
 	maxDaemonName = 19
 	maxNames      = 100
 	maxMessage    = 144_000
-	firstBytes    = time.Second // time for the first bytes of a session
+)
+
+// Limits that a real daemon does not have.
+const (
+	maxQueueBytes = 16 << 20 // that wait for a session
+	maxGroups     = 100      // that a session is in
+)
+
+// Authentication methods.
+const (
+	methodNULL = spreadproto.MethodNULL
+	methodIP   = "IP" // the address of the client is checked; here all are good
 )
 
 // Options of a Server. The zero value is a little-endian or big-endian daemon, as
@@ -43,11 +56,19 @@ const (
 type Options struct {
 	Version spreadproto.Version
 	Order   spreadproto.Order // of what the daemon writes
-	Methods []string          // authentication methods that it offers; NULL where nil
+	// Methods are the authentication methods that it offers: just NULL where nil.
+	// A choice of NULL and IP is accepted if they are offered, others never are.
+	Methods []string
+	// RefuseAddresses makes it a daemon that requires the method IP and does not
+	// know the address of any client.
+	RefuseAddresses bool
 	// Daemons gives the order of the daemons' names, which is that of the members
 	// of a view in 4.x and 5.x. Those that it does not name follow.
 	Daemons []string
-	Logf    func(format string, args ...any)
+	// MaxSessions is the number of clients beyond which others are refused: 997
+	// where it is 0.
+	MaxSessions int
+	Logf        func(format string, args ...any)
 }
 
 // Server is the daemon. Make it with New.
@@ -57,26 +78,19 @@ type Server struct {
 	mu         sync.Mutex
 	closed     bool
 	listeners  map[net.Listener]bool
+	conns      map[net.Conn]bool   // all clients, in the handshake too
 	sessions   map[string]*session // by private group
-	opening    int                 // connections in the handshake
 	daemons    map[string]int      // position of each name
-	components map[int]*component
+	components []*component
 	placed     map[string]int // component by daemon or private group, after Partition
 	rings      uint32         // how many rings there have been, to tell their ids apart
 	started    uint32
 	invented   int // names made up for clients that gave none
-	pause      chan struct{}
+	pausedAll  bool
+	paused     map[string]bool
+	resumed    sync.Cond // somebody may go on, with mu
 
 	goroutines sync.WaitGroup
-}
-
-// component is a set of daemons that reach each other, with their views.
-type component struct{ groups map[string]*group }
-
-// group is the view of one group in one component.
-type group struct {
-	id      spreadproto.GroupID
-	members []*session // in the order that all receive
 }
 
 // New makes a server without any listener.
@@ -85,19 +99,25 @@ func New(o Options) *Server {
 		o.Version = spreadproto.Version{Major: 4, Minor: 4}
 	}
 	if o.Methods == nil {
-		o.Methods = []string{spreadproto.MethodNULL}
+		o.Methods = []string{methodNULL}
+	}
+	if o.MaxSessions == 0 {
+		o.MaxSessions = maxSessions
 	}
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
 	s := &Server{
-		options:    o,
-		listeners:  make(map[net.Listener]bool),
-		sessions:   make(map[string]*session),
-		daemons:    make(map[string]int),
-		components: map[int]*component{0: {groups: make(map[string]*group)}},
-		started:    uint32(time.Now().Unix()),
+		options:   o,
+		listeners: make(map[net.Listener]bool),
+		conns:     make(map[net.Conn]bool),
+		sessions:  make(map[string]*session),
+		daemons:   make(map[string]int),
+		paused:    make(map[string]bool),
+		started:   uint32(time.Now().Unix()),
 	}
+	s.resumed.L = &s.mu
+	s.components = []*component{s.newComponent(0)}
 	for _, name := range o.Daemons {
 		s.daemons[name] = len(s.daemons)
 	}
@@ -109,7 +129,7 @@ func New(o Options) *Server {
 // listener, and returns nil after Close.
 func (s *Server) Serve(l net.Listener, daemon string) error {
 	defer l.Close()
-	if len(daemon) == 0 || len(daemon) > maxDaemonName || spreadproto.CheckGroupName(daemon) != nil {
+	if len(daemon) > maxDaemonName || spreadproto.CheckGroupName(daemon) != nil {
 		return fmt.Errorf("daemon name %q: use 1 to %d printable ASCII characters other than space, !, \" and #", daemon, maxDaemonName)
 	}
 	s.mu.Lock()
@@ -133,19 +153,29 @@ func (s *Server) Serve(l net.Listener, daemon string) error {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		s.mu.Lock()
-		full := s.closed || s.opening+len(s.sessions) >= maxSessions
-		if !full {
-			s.opening++
-			s.goroutines.Go(func() { s.client(conn, daemon) })
-		}
-		s.mu.Unlock()
-		if full {
+		if !s.admit(conn, daemon) {
 			code := spreadproto.RejectQuota
 			_, _ = conn.Write([]byte{byte(code)})
 			conn.Close()
 		}
 	}
+}
+
+// admit starts to serve a client if there is room for one.
+func (s *Server) admit(conn net.Conn, daemon string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.conns) >= s.options.MaxSessions {
+		return false
+	}
+	s.conns[conn] = true
+	s.goroutines.Go(func() {
+		s.client(conn, daemon)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, conn)
+	})
+	return true
 }
 
 // Close ends all sessions and listeners and waits until they are gone.
@@ -156,49 +186,9 @@ func (s *Server) Close() {
 	for l := range s.listeners {
 		l.Close()
 	}
-	for _, x := range s.sessions {
-		x.conn.Close()
+	for conn := range s.conns {
+		conn.Close()
 	}
 	s.mu.Unlock()
 	s.goroutines.Wait()
-}
-
-// Pause makes the server stand still: it accepts clients and takes what they
-// send, and delivers nothing, as a daemon that is stopped or swapped out.
-func (s *Server) Pause() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pause == nil && !s.closed {
-		s.pause = make(chan struct{})
-	}
-}
-
-// Resume ends a Pause: everything that has queued up is delivered.
-func (s *Server) Resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.resume()
-}
-
-func (s *Server) resume() {
-	if s.pause != nil {
-		close(s.pause)
-		s.pause = nil
-	}
-}
-
-// awaitResume waits while the server is paused.
-func (s *Server) awaitResume() {
-	s.mu.Lock()
-	pause := s.pause
-	s.mu.Unlock()
-	if pause != nil {
-		<-pause
-	}
-}
-
-// newID returns the id of the first view of a group in a new ring, or of a new
-// group in the present one.
-func (s *Server) newID() spreadproto.GroupID {
-	return spreadproto.GroupID{0x7f000001, s.started + s.rings, 1}
 }
