@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	settled  = time.Second            // an act has settled when nothing has changed for so long
-	rest     = 500 * time.Millisecond // after that, nothing may change for so long
-	deadline = 20 * time.Second       // an act that has not settled by then has failed
+	settled  = 1500 * time.Millisecond // an act has settled when nothing has changed for so long
+	rest     = 1500 * time.Millisecond // after that, nothing may change for so long
+	deadline = 20 * time.Second        // an act that has not settled by then has failed
 )
 
 // An act does something to the cluster and expects it to settle.

@@ -30,7 +30,8 @@ type stage struct {
 	// Of the drawing goroutine.
 	snapshot lab.Snapshot
 	marks    []string // what has become of each node
-	drawn    int      // lines of the table that stand below the cursor's start
+	drawn    int      // lines of the table on the terminal
+	last     string   // line shown last, without its time
 }
 
 type marked struct {
@@ -91,13 +92,15 @@ func (s *stage) draw() {
 			fmt.Fprintln(s.out, e)
 			if !s.terminal && e[0] == '\n' {
 				fmt.Fprintln(s.out, s.heads())
+				s.last = ""
 			}
 		case marked:
 			s.marks[e.node-1] = e.mark
 		case lab.Snapshot:
 			s.snapshot = e
-			if !s.terminal {
-				fmt.Fprintln(s.out, s.line())
+			if line := s.line(); !s.terminal && line != s.last {
+				fmt.Fprintf(s.out, "%9.3f%s\n", e.At.Seconds(), line)
+				s.last = line
 			}
 		}
 		if s.terminal && len(s.events) == 0 {
@@ -125,11 +128,10 @@ func (s *stage) heads() string {
 	return b.String()
 }
 
-// line shows a snapshot as one line: for each address the nodes that answer, parts of a split separated by a
-// bar, two holders in one part joined by a plus sign.
+// line shows a snapshot in one line, but for its time: for each address the nodes that answer, parts of a split
+// separated by a bar, two holders in one part joined by a plus sign.
 func (s *stage) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%9.3f", s.snapshot.At.Seconds())
 	for i := range s.columns {
 		var cells []string
 		for _, component := range s.snapshot.Topology.Components() {
