@@ -62,23 +62,28 @@ func (g *Guard) start(patience time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(name)
+	// From here on the File owns the descriptor: closing it twice would close
+	// somebody else's.
+	held := os.NewFile(uintptr(name), "name")
+	defer held.Close()
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("make a pipe to the guard: %w", err)
 	}
+	reading := os.NewFile(uintptr(pipe[0]), "orders")
+	defer reading.Close()
 	// Room for the orders of some ten thousand addresses; the default takes 5,000.
 	_, _ = unix.FcntlInt(uintptr(pipe[1]), unix.F_SETPIPE_SZ, 1<<20)
-	if err := unix.SetNonblock(pipe[1], true); err != nil {
-		return fmt.Errorf("prepare the pipe to the guard: %w", err)
+	err = unix.SetNonblock(pipe[1], true)
+	var null *os.File
+	if err == nil {
+		null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		unix.Close(pipe[1])
+		return fmt.Errorf("prepare the guard's descriptors: %w", err)
 	}
 	defer null.Close()
-	reading, held := os.NewFile(uintptr(pipe[0]), "orders"), os.NewFile(uintptr(name), "name")
-	defer reading.Close()
 	process, err := os.StartProcess(g.options.Program,
 		[]string{argv0, strconv.Itoa(int(g.options.Limit / time.Millisecond))},
 		&os.ProcAttr{
