@@ -78,7 +78,7 @@ func (n *Node) dial() {
 		select {
 		case n.dials <- d:
 		case <-n.context.Done():
-			if d.conn != nil {
+			if d.err == nil {
 				d.conn.Close()
 			}
 		}
