@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 
+	"wackamole/internal/control"
 	"wackamole/internal/getopt"
 	"wackamole/internal/guard"
 )
@@ -30,6 +32,7 @@ const usage = `usage: wackamole [-c FILE] [-d] [-s SPREAD] [-u USER] [-a ADDRESS
        wackamole -t [-c FILE]
        wackamole -R [-c FILE]
        wackamole -v | -h
+       wackamole ctl [-c FILE] -l | -j | -w | -x | -f | -s
        wackamole spreadd [-l ADDRESS:PORT]
 
   -c FILE     configuration (%s, then ./wackamole.conf)
@@ -40,6 +43,7 @@ const usage = `usage: wackamole [-c FILE] [-d] [-s SPREAD] [-u USER] [-a ADDRESS
   -t          check the configuration and print it in canonical form
   -R          release every address that the configuration lists
   -v          print the version
+  ctl         control a running daemon (also when called as wackatrl)
   spreadd     run a Spread daemon of one machine, for trying out
 `
 
@@ -64,8 +68,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	// A heap that is collected early halves the memory of a busy daemon.
 	debug.SetGCPercent(25)
+	name := filepath.Base(args[0])
 	args = args[1:]
 	switch {
+	case name == "wackatrl":
+		return control.Main(args, stdout, stderr, controlPath)
+	case len(args) > 0 && args[0] == "ctl":
+		return control.Main(args[1:], stdout, stderr, controlPath)
 	case len(args) > 0 && args[0] == "spreadd":
 		return runSpreadd(args[1:], stdout, stderr)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -67,4 +68,16 @@ func release(o options, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return exitDone
+}
+
+// controlPath finds the control socket of the daemon that reads this file.
+func controlPath(file string) (string, error) {
+	c, _, err := conf.Load(options{file: file}.configFile())
+	switch {
+	case err != nil:
+		return "", err
+	case c.Control == "":
+		return "", errors.New("the configuration names no control socket: add a line such as Control = /var/run/wackamole/control")
+	}
+	return c.Control, nil
 }

@@ -1,16 +1,20 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"wackamole/conf"
 	"wackamole/garp"
+	"wackamole/internal/control"
 	"wackamole/internal/guard"
 	"wackamole/internal/logger"
 	"wackamole/internal/node"
@@ -36,7 +40,7 @@ func runDaemon(o options, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGPIPE)
 	if err := serve(ctx, o, c, log); err != nil {
 		log.Errorf("%v", err)
 		fmt.Fprintf(stderr, "wackamole: %v\n", err)
@@ -72,7 +76,8 @@ func serve(ctx context.Context, o options, c *conf.Config, log *logger.Logger) e
 		lost <- false // have the node try again
 	}
 	n := node.New(node.Options{
-		Config: c, Spread: o.spreadOf(c), User: o.userName(), Address: o.address, Log: log,
+		Config: c, Spread: o.spreadOf(c), User: o.userName(), Address: o.address,
+		Program: "wackamole " + Version, Log: log,
 		Doors: node.Doors{
 			Dial: func(ctx context.Context, name, user string) (node.Conn, error) {
 				return spreadproto.Dial(ctx, name, spreadproto.Options{User: user, Membership: true, Logf: log.Printf})
@@ -84,7 +89,57 @@ func serve(ctx context.Context, o options, c *conf.Config, log *logger.Logger) e
 	if o.spread != "" && c.SpreadAt != (conf.Position{}) && o.spread != c.Spread {
 		log.Printf("Spread is at %s as the command line says, not at %s as %v does", o.spread, c.Spread, c.SpreadAt)
 	}
+	if c.Control != "" {
+		l, err := control.Listen(c.Control)
+		if err != nil {
+			return err
+		}
+		served := make(chan struct{})
+		go func() { defer close(served); control.Serve(ctx, l, n, control.Options{Log: log}) }()
+		defer func() { <-served }()
+	}
+	go listen(ctx, o, n, log)
 	return n.Run(ctx)
+}
+
+// listen carries out what signals ask for while the daemon runs: SIGHUP reloads
+// the configuration, SIGUSR1 writes the state to the log.
+func listen(ctx context.Context, o options, n *node.Node, log *logger.Logger) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			if s == syscall.SIGUSR1 {
+				err = n.LogState(ctx)
+			} else {
+				err = reload(ctx, o, n, log)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Errorf("%v", err)
+		}
+	}
+}
+
+// reload takes over a changed configuration. One with errors changes nothing.
+func reload(ctx context.Context, o options, n *node.Node, log *logger.Logger) error {
+	var said bytes.Buffer
+	c, err := load(o, &said)
+	for line := range strings.Lines(said.String()) {
+		log.Warningf("%s", strings.TrimSpace(line))
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			log.Errorf("%s", strings.TrimSpace(line))
+		}
+		return errors.New("the configuration has errors: nothing is changed")
+	}
+	return n.Reload(ctx, c, o.spreadOf(c))
 }
 
 // spreadOf is where the Spread daemon is: the flag's word counts more than the

@@ -67,7 +67,7 @@ func (n *Node) logLine(a alloc.Log) {
 // rejected counts and logs a message that was ignored, the log within limits: who
 // sends such messages can send a lot of them.
 func (n *Node) rejected(kind, text string) {
-	n.counters.reject(kind)
+	n.counters.rejected[kind]++
 	if ok, suppressed := n.limiter.Allow(kind, time.Now()); ok {
 		n.log.Warningf("ignored (%s): %s%s", kind, text, logger.Suppressed(suppressed))
 	}

@@ -31,7 +31,7 @@ func (n *Node) acquire(keys []netip.Addr) {
 		}
 	}
 	n.put(list)
-	n.counters.acquired(len(keys), time.Since(begin))
+	n.counters.acquired(len(keys), begin)
 	n.watchSpread()
 	n.armBeat()
 	n.runHooks(conf.OnUp, conf.PostUp, keys)
@@ -62,7 +62,7 @@ func (n *Node) put(list []*holding) {
 		x := list[i]
 		switch {
 		case r.Err != nil:
-			n.counters.failed++
+			n.counters.AddressFailures++
 			pause := max(x.miss(now), firstPause)
 			x.next = now.Add(pause)
 			n.alarms.setBy(repairAlarm, pause)
@@ -135,7 +135,7 @@ func (n *Node) release(keys []netip.Addr) {
 	if len(gone) < len(keys) {
 		n.sweep() // of what is not held, a predecessor may have left something
 	}
-	n.counters.released += uint64(len(gone))
+	n.counters.Releases += uint64(len(gone))
 	n.runHooks(conf.OnDown, conf.PostDown, gone)
 }
 
@@ -156,7 +156,7 @@ func (n *Node) take(list []*holding) {
 	for i, r := range results {
 		x := list[i]
 		if r.Err != nil && !errors.Is(r.Err, rtnl.ErrExistsOtherPrefix) && !errors.Is(r.Err, rtnl.ErrExistsElsewhere) {
-			n.counters.failed++
+			n.counters.AddressFailures++
 			pause := max(x.miss(now), firstPause)
 			x.next = now.Add(pause)
 			n.holdings.owed[x.address.Addr()] = x
@@ -201,11 +201,17 @@ func (n *Node) due(all map[netip.Addr]*holding) (list []*holding) {
 		}
 		list = append(list, x)
 	}
+	sortHoldings(list)
+	return list
+}
+
+// sortHoldings brings holdings into configuration order, so that those of one
+// virtual interface are together.
+func sortHoldings(list []*holding) {
 	slices.SortFunc(list, func(a, b *holding) int {
 		if a.vif != b.vif {
 			return a.vif - b.vif
 		}
 		return a.address.Addr().Compare(b.address.Addr())
 	})
-	return list
 }

@@ -1,51 +1,53 @@
 package node
 
 import (
+	"maps"
+	"slices"
 	"time"
 
-	"wackamole/alloc"
+	"wackamole/internal/control"
 )
 
 // counters is what a node has done since it began.
 type counters struct {
-	views     uint64
-	sessions  uint64 // with Spread
-	takeovers uint64 // virtual interfaces acquired
-	released  uint64 // virtual interfaces
-	failed    uint64 // address operations
-	restored  uint64 // addresses put back that somebody else had removed
-	guards    uint64 // started again
-	rejected  map[string]uint64
-	last      time.Duration // of the last round of acquisitions, kernel part
+	control.Counters
+	sessions uint64 // with Spread
+	rejected map[string]uint64
+	trigger  time.Time // when the view came for which nothing was acquired yet
 
-	state alloc.State
+	phase control.Phase
 	since time.Time
-	spent [alloc.Run + 1]time.Duration // in each state, up to since
 }
 
 func newCounters() counters {
 	return counters{rejected: make(map[string]uint64), since: time.Now()}
 }
 
-// enter notes a change of state.
-func (c *counters) enter(s alloc.State) {
+// enter notes what the node is doing from now on.
+func (c *counters) enter(p control.Phase) {
 	now := time.Now()
-	c.spent[c.state] += now.Sub(c.since)
-	c.state, c.since = s, now
+	c.InPhase[c.phase] += now.Sub(c.since)
+	c.phase, c.since = p, now
 }
 
-// in returns how long the node has been in a state, all together.
-func (c *counters) in(s alloc.State) time.Duration {
-	d := c.spent[s]
-	if s == c.state {
-		d += time.Since(c.since)
+// acquired notes a round of acquisitions, whose time counts from the view that
+// brought it about, or from begin where it was another message.
+func (c *counters) acquired(virtualInterfaces int, begin time.Time) {
+	if !c.trigger.IsZero() {
+		begin = c.trigger
 	}
-	return d
+	c.trigger = time.Time{}
+	c.TakeOvers += uint64(virtualInterfaces)
+	c.LastTakeOver = time.Since(begin)
 }
 
-func (c *counters) acquired(virtualInterfaces int, took time.Duration) {
-	c.takeovers += uint64(virtualInterfaces)
-	c.last = took
+// snapshot returns a copy that does not change any more.
+func (c *counters) snapshot() control.Counters {
+	s := c.Counters
+	s.InPhase[c.phase] += time.Since(c.since)
+	s.Reconnects = max(c.sessions, 1) - 1
+	for _, kind := range slices.Sorted(maps.Keys(c.rejected)) {
+		s.Rejected = append(s.Rejected, control.Rejected{Kind: kind, Count: c.rejected[kind]})
+	}
+	return s
 }
-
-func (c *counters) reject(kind string) { c.rejected[kind]++ }

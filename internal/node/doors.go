@@ -63,5 +63,7 @@ type Guard interface {
 // never waits for them.
 type Hooks interface {
 	Run(e conf.Event, v *conf.VirtualInterface, owner netip.Addr)
+	Configure(c *conf.Config)
 	Drain(limit time.Duration)
+	Failures() (failed, dropped uint64)
 }

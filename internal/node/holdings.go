@@ -50,17 +50,25 @@ func newHoldings(list []conf.VirtualInterface) *holdings {
 
 func (h *holdings) configure(list []conf.VirtualInterface) {
 	h.interfaces, h.byKey = list, make(map[netip.Addr]int, len(list))
-	seen := make(map[netip.Prefix]bool)
-	h.networks = nil
 	for i, v := range list {
 		h.byKey[v.Key()] = i
+	}
+	h.networks = networksOf(list)
+}
+
+// networksOf lists the own networks of virtual interfaces, each once.
+func networksOf(list []conf.VirtualInterface) []netip.Prefix {
+	var networks []netip.Prefix
+	seen := make(map[netip.Prefix]bool)
+	for _, v := range list {
 		for _, a := range v.Addresses {
 			if own := a.OwnNetwork(); !seen[own] {
 				seen[own] = true
-				h.networks = append(h.networks, own)
+				networks = append(networks, own)
 			}
 		}
 	}
+	return networks
 }
 
 // near reports whether an address is in the own network of a virtual interface.
@@ -104,4 +112,14 @@ func (h *holdings) announcement(vif int) (v garp.VirtualInterface, any bool) {
 		}
 	}
 	return v, len(v.Addresses) > 0
+}
+
+// has reports whether the kernel has all addresses of a virtual interface.
+func (h *holdings) has(v *conf.VirtualInterface) bool {
+	for _, a := range v.Addresses {
+		if x := h.held[a.Addr()]; x == nil || !x.present {
+			return false
+		}
+	}
+	return true
 }

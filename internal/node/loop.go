@@ -18,9 +18,13 @@ const shutdownTime = 5 * time.Second
 // virtual address any more.
 func (n *Node) Run(ctx context.Context) error {
 	n.counters = newCounters()
+	n.configureAnnouncer()
 	n.sweep()
 	n.connect()
 	for {
+		if p := n.phase(); p != n.counters.phase {
+			n.counters.enter(p)
+		}
 		fired := n.alarms.arm()
 		select {
 		case <-ctx.Done():
@@ -108,12 +112,8 @@ func (n *Node) ring(k alarm) {
 
 // step gives the machine an event and carries out what it asks for.
 func (n *Node) step(e alloc.Event) {
-	before := n.machine.State()
 	for _, a := range n.machine.Step(e) {
 		n.do(a)
-	}
-	if after := n.machine.State(); after != before {
-		n.counters.enter(after)
 	}
 }
 
@@ -239,7 +239,8 @@ func (n *Node) fromSpread(r received) {
 		})
 	case *spreadproto.Membership:
 		if m.Group == n.config.Group {
-			n.counters.views++
+			n.counters.Views++
+			n.counters.trigger = time.Now()
 			n.step(alloc.View{ID: alloc.ViewID(m.ID), Members: m.Members})
 		}
 	case *spreadproto.SelfLeave:

@@ -39,6 +39,7 @@ type Options struct {
 	Spread  string     // where the daemon is, the command line's word over the file's
 	User    string     // private name to ask Spread for
 	Address netip.Addr // this member's real address; zero: find it
+	Program string     // name and version, for the control socket
 	Log     *logger.Logger
 	Doors   Doors
 }
@@ -49,6 +50,7 @@ type Node struct {
 	spread  string
 	user    string
 	address netip.Addr // set by the command line
+	program string
 	log     *logger.Logger
 	door    Doors
 
@@ -79,7 +81,7 @@ type Node struct {
 func New(o Options) *Node {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Node{
-		config: o.Config, spread: o.Spread, user: o.User, address: o.Address, log: o.Log, door: o.Doors,
+		config: o.Config, spread: o.Spread, user: o.User, address: o.Address, program: o.Program, log: o.Log, door: o.Doors,
 		context: ctx, cancel: cancel,
 		received: make(chan received), dials: make(chan dialled), requests: make(chan func()),
 		alarms: newAlarms(),

@@ -429,3 +429,67 @@ func TestRetry(t *testing.T) {
 		a.end()
 	})
 }
+
+// A new list of virtual interfaces keeps what is on both lists where it is,
+// releases what left at once, and has what is new agreed in a view that nobody
+// leaves.
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		a, b := net.start(t, 1, settings), net.start(t, 2, settings)
+		time.Sleep(time.Second)
+		hold(t, "before", map[*member]string{a: "101 103", b: "102 104 105"})
+		changed := strings.NewReplacer("eth0:10.0.0.102/32", "", "104/32 eth0:10.0.0.105/32 }", "104/32 eth0:10.0.0.106/32 } eth0:10.0.0.107/32").Replace(settings)
+		a.told, b.told = nil, nil
+		for _, m := range []*member{b, a} {
+			if err := m.node.Reload(t.Context(), parse(t, changed), "4803"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hold(t, "reloaded", map[*member]string{a: "101 103", b: "104 106 107"})
+		for _, m := range []*member{a, b} {
+			for _, kept := range []string{"101", "103", "104"} {
+				if n := m.logged("DOWN: eth0:1:10.0.0." + kept); n != 0 {
+					t.Errorf("%v let %s go %d times", m.own, kept, n)
+				}
+			}
+		}
+		a.end()
+		hold(t, "one has left", map[*member]string{b: "101 103 104 106 107"})
+		b.end()
+		net.server.Close()
+	})
+}
+
+// wackatrl -f and -s.
+func TestFailAndRecover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		a, b := net.start(t, 1, settings), net.start(t, 2, settings)
+		time.Sleep(time.Second)
+		if err := b.node.Recover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		hold(t, "recovered while healthy", map[*member]string{a: "101 103", b: "102 104 105"})
+		if err := b.node.Fail(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		hold(t, "failed", map[*member]string{a: "101 102 103 104 105", b: ""})
+		s, err := b.node.Snapshot(t.Context())
+		if err != nil || s.Phase.String() != "FAILED" || s.View != nil {
+			t.Errorf("state %+v, %v", s, err)
+		}
+		if err := b.node.Recover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		s, err = b.node.Snapshot(t.Context())
+		if err != nil || s.Phase.String() != "RUN" || len(s.View.Members) != 2 || s.Counters.Reconnects != 1 {
+			t.Errorf("state %+v, %v", s, err)
+		}
+		a.end()
+		b.end()
+		net.server.Close()
+	})
+}

@@ -30,7 +30,6 @@ func (n *Node) missing(a rtnl.Address, how string) {
 		return
 	}
 	x.present, x.labelled = false, false
-	n.counters.restored++
 	pause := x.miss(time.Now())
 	n.log.Warningf("%s %v from interface %s: putting it back in %v", how, a.Prefix, a.Interface, pause)
 	n.alarms.setBy(repairAlarm, pause)
@@ -72,7 +71,7 @@ func (n *Node) compare() {
 // guardLost takes the end of the guard process. One that has given this process
 // up has released everything; one that was killed has not.
 func (n *Node) guardLost(released bool) {
-	n.counters.guards++
+	n.counters.GuardRestarts++
 	n.log.Warningf("the guard process is gone: starting another")
 	if released && n.session != nil {
 		n.stoodStill()
