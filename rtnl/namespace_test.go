@@ -32,6 +32,10 @@ func inNamespace(t testing.TB) bool {
 	command.Env = append(os.Environ(), insideVariable+"=1")
 	command.SysProcAttr = ownNamespace()
 	out, err := command.CombinedOutput()
+	if _, ok := t.(*testing.B); ok && err == nil {
+		fmt.Printf("in a namespace:\n%s", out) // a log would be cut
+		return false
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
