@@ -162,11 +162,11 @@ func (a *Announcer) link(name string) *link {
 func (a *Announcer) Withdraw(keys []netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	any := false
+	found := false
 	for _, key := range keys {
-		any = a.forget(key) || any
+		found = a.forget(key) || found
 	}
-	if any {
+	if found {
 		a.sweep()
 	}
 	// Frames on their way may also be of an interface that an Announce has

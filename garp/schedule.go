@@ -136,11 +136,12 @@ func (a *Announcer) chooseAnnouncement(now time.Time, next *alarm) (action, *lin
 func (a *Announcer) fillAnnouncements(l *link, step int, now time.Time, room int) {
 	kept := l.bursts[:0]
 	for _, b := range l.bursts {
-		more := true
-		if b.step == step && b.begun && !b.due.After(now) && b.fill(a.out, room-len(a.out.frames)) {
-			more = a.advance(b, false)
+		due := b.step == step && b.begun && !b.due.After(now)
+		if !due || !b.fill(a.out, room-len(a.out.frames)) {
+			kept = append(kept, b)
+			continue
 		}
-		if more && !absorbed(kept, b) {
+		if a.advance(b, false) && !absorbed(kept, b) {
 			kept = append(kept, b)
 		}
 	}
@@ -161,9 +162,6 @@ func (a *Announcer) advance(b *burst, skip bool) bool {
 
 // absorbed tells whether one of bursts could take b in.
 func absorbed(bursts []*burst, b *burst) bool {
-	if b.step == 0 || b.begun {
-		return false
-	}
 	for _, other := range bursts {
 		if other.absorb(b) {
 			return true
@@ -312,12 +310,12 @@ func (a *Announcer) fail(l *link, now time.Time, dropped int, err error) {
 	}
 	kept := l.bursts[:0]
 	for _, b := range l.bursts {
-		more := true
-		if !b.due.After(now) {
-			dropped += b.left()
-			more = a.advance(b, true)
+		if b.due.After(now) {
+			kept = append(kept, b)
+			continue
 		}
-		if more && !absorbed(kept, b) {
+		dropped += b.left()
+		if a.advance(b, true) && !absorbed(kept, b) {
 			kept = append(kept, b)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
+	"syscall"
 	"unsafe"
 
 	"github.com/mdlayher/packet"
@@ -12,145 +12,176 @@ import (
 )
 
 // Sockets is the Sender of this host: one packet socket (packet(7)) for each
-// interface, opened when the first frame leaves and again after the interface was
-// replaced. It is not safe for concurrent use, which an Announcer never makes.
+// interface, so that the full queue of one leaves the others alone. A socket is
+// opened when the first frame is about to leave, and again after the interface was
+// replaced; it receives nothing. Root or CAP_NET_RAW is needed.
+//
+// It is not safe for concurrent use, which an Announcer never makes.
 type Sockets struct {
-	byName map[string]*socket
+	control int // any socket, to look at interfaces with; -1 before the first use
+	byName  map[string]*socket
+	single  bool // the kernel has no sendmmsg: one system call a frame
+
+	// Of the batch being sent; kept so that sending allocates nothing.
+	messages [batchSize]unix.Mmsghdr
+	vectors  [batchSize]unix.Iovec
 }
 
+// A socket is the way to one interface as it was when last looked at.
 type socket struct {
+	index int32
 	conn  *packet.Conn
-	index int
-	batch sendBatch
+	raw   syscall.RawConn
+	// Destinations: the interface, and the frame's EtherType, which traffic
+	// control filters by. Kernels before 5.0 do not read it from the frame.
+	arp, ip unix.RawSockaddrLinklayer
 }
 
 // NewSockets returns a Sender that has not opened anything yet.
-func NewSockets() *Sockets { return &Sockets{byName: make(map[string]*socket)} }
+func NewSockets() *Sockets {
+	return &Sockets{control: -1, byName: make(map[string]*socket)}
+}
 
 // Close closes all sockets.
 func (s *Sockets) Close() error {
-	var first error
-	for name, x := range s.byName {
-		if err := x.conn.Close(); first == nil {
-			first = err
-		}
-		delete(s.byName, name)
+	var err error
+	if s.control >= 0 {
+		err = unix.Close(s.control)
+		s.control = -1
 	}
-	return first
+	for name := range s.byName {
+		err = errors.Join(err, s.forget(name))
+	}
+	return err
 }
 
-// Link reads the interface's present link-layer address and opens a socket for it
-// where there is none.
+// forget closes the socket of an interface, if there is one.
+func (s *Sockets) forget(name string) error {
+	x := s.byName[name]
+	if x == nil {
+		return nil
+	}
+	delete(s.byName, name)
+	return x.conn.Close()
+}
+
+// Link reads the interface's present link-layer address and opens a socket for
+// it where there is none. Errors other than ErrNoARP wrap the kernel's: ENODEV
+// if there is no such interface, ENETDOWN if it is down, EPERM.
 func (s *Sockets) Link(name string) (LinkAddr, error) {
-	i, err := net.InterfaceByName(name)
-	switch {
-	case err != nil:
-		s.forget(name)
-		return LinkAddr{}, fmt.Errorf("look up interface %s: %w", name, err)
-	case i.Flags&(net.FlagLoopback|net.FlagPointToPoint) != 0 || len(i.HardwareAddr) != len(LinkAddr{}):
-		return LinkAddr{}, ErrNoARP
-	case i.Flags&net.FlagUp == 0:
-		return LinkAddr{}, fmt.Errorf("interface %s: %w", name, unix.ENETDOWN)
-	}
-	if x := s.byName[name]; x == nil || x.index != i.Index {
-		s.forget(name)
-		// Protocol 0: the socket only sends, the kernel queues nothing for it.
-		conn, err := packet.Listen(i, packet.Raw, 0, nil)
+	if s.control < 0 {
+		control, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
-			return LinkAddr{}, fmt.Errorf("open a packet socket on %s (needs root or CAP_NET_RAW): %w", name, err)
+			return LinkAddr{}, fmt.Errorf("open a socket to look at interface %s: %w", name, err)
 		}
-		s.byName[name] = &socket{conn: conn, index: i.Index}
+		s.control = control
 	}
-	return LinkAddr(i.HardwareAddr), nil
+	addr, index, err := lookAt(s.control, name)
+	if err != nil {
+		if errors.Is(err, unix.ENODEV) {
+			err = errors.Join(err, s.forget(name))
+		}
+		return LinkAddr{}, err
+	}
+	x := s.byName[name]
+	if x != nil && x.index == index {
+		return addr, nil
+	}
+	if err := s.forget(name); err != nil {
+		return LinkAddr{}, fmt.Errorf("close the packet socket on the interface that was %s: %w", name, err)
+	}
+	if x, err = open(name, index); err != nil {
+		return LinkAddr{}, fmt.Errorf("open a packet socket on %s (needs root or CAP_NET_RAW): %w", name, err)
+	}
+	s.byName[name] = x
+	return addr, nil
 }
 
-func (s *Sockets) forget(name string) {
-	if x := s.byName[name]; x != nil {
-		x.conn.Close()
-		delete(s.byName, name)
+// open makes a socket that only sends: with protocol 0 the kernel queues
+// nothing for it.
+func open(name string, index int32) (*socket, error) {
+	conn, err := packet.Listen(&net.Interface{Index: int(index), Name: name}, packet.Raw, 0, nil)
+	if err != nil {
+		return nil, err
 	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &socket{
+		index: index, conn: conn, raw: raw,
+		arp: destination(index, etherARP), ip: destination(index, etherIPv4),
+	}, nil
 }
 
-// Send hands frames to the interface with as few system calls as it can.
+// destination is the sockaddr_ll of packet(7). A raw socket takes the
+// link-layer address from the frame.
+func destination(index int32, etherType uint16) unix.RawSockaddrLinklayer {
+	to := unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Ifindex: index}
+	protocol := (*[2]byte)(unsafe.Pointer(&to.Protocol)) // big-endian on every machine
+	protocol[0], protocol[1] = byte(etherType>>8), byte(etherType)
+	return to
+}
+
+// Send hands frames to the interface with as few system calls as it can. After
+// an error other than ErrBusy the interface must be looked at again.
 func (s *Sockets) Send(name string, frames [][]byte) (int, error) {
 	x := s.byName[name]
 	if x == nil {
 		return 0, fmt.Errorf("send on %s: %w", name, unix.ENODEV)
 	}
-	raw, err := x.conn.SyscallConn()
-	if err != nil {
-		return 0, fmt.Errorf("send on %s: %w", name, err)
-	}
 	sent := 0
-	var failed error
-	err = raw.Control(func(fd uintptr) { sent, failed = x.batch.send(fd, frames) })
-	if err == nil {
-		err = failed
-	}
-	switch {
-	case err == nil:
-		return sent, nil
-	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
-		return sent, ErrBusy
-	}
-	s.forget(name)
-	return sent, fmt.Errorf("send on %s: %w", name, err)
-}
-
-// sendBatch is the memory of sendmmsg(2) calls.
-type sendBatch struct {
-	messages []multiMessage
-	vectors  []unix.Iovec
-}
-
-// multiMessage is struct mmsghdr: a message and how much of it was sent.
-type multiMessage struct {
-	header unix.Msghdr
-	sent   uint32
-}
-
-// send sends frames until one is refused. The kernel reports an error only where
-// it refuses the first of a call.
-func (b *sendBatch) send(fd uintptr, frames [][]byte) (sent int, err error) {
 	for sent < len(frames) {
-		n := b.fill(frames[sent:])
-		done, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.messages[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
-		runtime.KeepAlive(frames)
+		n, err := s.sendSome(x, frames[sent:])
+		sent += n
 		switch {
-		case errno == unix.EINTR:
-		case errno == unix.ENOSYS:
-			return sendEach(int(fd), frames, sent)
-		case errno != 0:
-			return sent, errno
+		case err == nil, errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
+			return sent, ErrBusy
+		case errors.Is(err, unix.ENOSYS) && !s.single:
+			s.single = true // before Linux 3.0
 		default:
-			sent += int(done)
+			return sent, errors.Join(fmt.Errorf("send on %s: %w", name, err), s.forget(name))
 		}
 	}
 	return sent, nil
 }
 
-// fill prepares as many frames as one call takes.
-func (b *sendBatch) fill(frames [][]byte) int {
-	n := min(len(frames), batchSize)
-	if len(b.messages) < n {
-		b.messages, b.vectors = make([]multiMessage, n), make([]unix.Iovec, n)
+// sendSome sends as many of frames, of which there are some, as one system call
+// takes. The kernel reports an error only where it refuses the first.
+func (s *Sockets) sendSome(x *socket, frames [][]byte) (n int, err error) {
+	frames = frames[:min(len(frames), batchSize)]
+	if s.single {
+		frames = frames[:1]
 	}
-	for i, f := range frames[:n] {
-		b.vectors[i].Base = &f[0]
-		b.vectors[i].SetLen(len(f))
-		b.messages[i].header.Iov = &b.vectors[i]
-		b.messages[i].header.SetIovlen(1)
-	}
-	return n
-}
-
-// sendEach is for kernels before 3.0, which have no sendmmsg.
-func sendEach(fd int, frames [][]byte, sent int) (int, error) {
-	for _, f := range frames[sent:] {
-		if _, err := unix.SendmsgN(fd, f, nil, nil, unix.MSG_DONTWAIT); err != nil {
-			return sent, err
+	for i, frame := range frames {
+		to := &x.arp
+		if frame[12] == etherIPv4>>8 && frame[13] == etherIPv4&0xff {
+			to = &x.ip
 		}
-		sent++
+		s.vectors[i].Base = &frame[0]
+		s.vectors[i].SetLen(len(frame))
+		message := &s.messages[i].Hdr
+		message.Name = (*byte)(unsafe.Pointer(to))
+		message.Namelen = unix.SizeofSockaddrLinklayer
+		message.Iov = &s.vectors[i]
+		message.SetIovlen(1)
 	}
-	return sent, nil
+	var errno syscall.Errno
+	err = x.raw.Control(func(fd uintptr) {
+		var r uintptr
+		if s.single {
+			_, _, errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.messages[0].Hdr)), unix.MSG_DONTWAIT)
+			r = 1
+		} else {
+			r, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.messages[0])), uintptr(len(frames)), unix.MSG_DONTWAIT, 0, 0)
+		}
+		if errno == 0 {
+			n = int(r)
+		}
+	})
+	if err == nil && errno != 0 {
+		err = errno
+	}
+	return n, err
 }
