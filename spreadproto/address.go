@@ -43,7 +43,9 @@ func ParseAddress(s string) (Address, error) {
 	port, host, ok := strings.Cut(s, "@")
 	switch {
 	case ok:
-		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+		if inner, bracketed := strings.CutPrefix(host, "["); bracketed && strings.HasSuffix(inner, "]") {
+			host = strings.TrimSuffix(inner, "]")
+		}
 	case isDigits(s):
 		port, host = s, ""
 	default:
@@ -76,8 +78,11 @@ func isDigits(s string) bool {
 
 // isHost reports whether s can be the name or the address of a host.
 func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
+	if ip, err := netip.ParseAddr(s); err == nil {
+		if ip.Zone() == "" {
+			return true
+		}
+		s = ip.Zone() // an interface, whose name netip does not check
 	}
 	for i := range len(s) {
 		switch c := s[i] | 0x20; {

@@ -28,13 +28,11 @@ func (c *Conn) handshake() error {
 		return &AuthError{Daemon: c.daemon, Offered: methods}
 	}
 	// A daemon that refuses at this point may have reset the connection
-	// already; its reason is still there to be read.
-	_, writeErr := c.nc.Write(AuthChoice{MethodNULL}.AppendBinary(nil))
+	// already. Its reason is still there to be read, so that an error of the
+	// write says less than what is read next.
+	_, _ = c.nc.Write(AuthChoice{MethodNULL}.AppendBinary(nil))
 	accept, err := c.readAccept()
 	if err != nil {
-		if writeErr != nil && isEnd(err) {
-			err = writeErr
-		}
 		return c.handshakeError(err)
 	}
 	if !accept.Version.Supported() {
