@@ -32,13 +32,24 @@ type Outcome struct {
 // Touched tells whether anything happened to the address.
 func (o Outcome) Touched() bool { return o.Unanswered > 0 || o.Twice > 0 || o.First != o.Last }
 
+// Rounds is how finely an act was watched. What is shorter than the time between two rounds may go unseen.
+type Rounds struct {
+	Count   int           // how many times the next round followed
+	Total   time.Duration // time between rounds, summed up
+	Longest time.Duration
+}
+
+// Mean is the mean time from one round to the next.
+func (r Rounds) Mean() time.Duration { return r.Total / time.Duration(max(1, r.Count)) }
+
 // A judge turns rounds into outcomes. It has no clock and no sockets: rounds come in the order in which they
 // were sent. A round counts for the time up to the next one: the resolution of every figure is one round.
 type judge struct {
 	addresses []netip.Addr
 	tracks    []map[Ports]*track // for each address, by component
 	act       int
-	previous  *round        // of this act
+	previous  *round // of this act
+	rounds    Rounds
 	steady    time.Duration // when the present holders became so
 	latest    time.Duration // when the last round was sent
 	holders   []Ports       // in the last round, in all components, for each address
@@ -58,7 +69,7 @@ func newJudge(addresses []netip.Addr) *judge {
 
 // begin forgets all outcomes: another act begins.
 func (j *judge) begin(act int) {
-	j.act = act
+	j.act, j.rounds = act, Rounds{}
 	j.tracks = make([]map[Ports]*track, len(j.addresses))
 	for i := range j.tracks {
 		j.tracks[i] = make(map[Ports]*track)
@@ -73,6 +84,10 @@ func (j *judge) add(r *round) (changed bool) {
 		j.begin(r.act)
 	}
 	rewired := j.previous == nil || j.previous.topology != r.topology
+	if j.previous != nil {
+		d := r.sent[0] - j.previous.sent[0]
+		j.rounds = Rounds{j.rounds.Count + 1, j.rounds.Total + d, max(j.rounds.Longest, d)}
+	}
 	good := true
 	for i := range j.addresses {
 		if j.previous != nil {

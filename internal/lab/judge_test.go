@@ -158,6 +158,22 @@ func TestJudgeOutcomes(t *testing.T) {
 	}
 }
 
+func TestJudgeCountsRounds(t *testing.T) {
+	s := newScript(vip1)
+	s.round(PortSet(1))
+	s.begin(1)
+	if got := s.rounds; got != (Rounds{}) || got.Mean() != 0 {
+		t.Errorf("rounds of an act without any: %+v", got)
+	}
+	s.round(PortSet(1))
+	s.round(PortSet(1))
+	s.at += 40 * ms
+	s.round(PortSet(1))
+	if want := (Rounds{Count: 2, Total: 60 * ms, Longest: 50 * ms}); s.rounds != want || s.rounds.Mean() != 30*ms {
+		t.Errorf("rounds %+v, want %+v", s.rounds, want)
+	}
+}
+
 func TestTopology(t *testing.T) {
 	all := PortSet(1, 2, 3, 4)
 	tests := []struct {

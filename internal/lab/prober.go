@@ -109,6 +109,14 @@ func (p *Prober) Outcomes() []Outcome {
 	return p.judge.outcomes()
 }
 
+// Rounds tells how finely the outcomes since Begin were watched: a busy machine or many addresses stretch the
+// time between two requests for one address.
+func (p *Prober) Rounds() Rounds {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.judge.rounds
+}
+
 // Snapshot is who answers, as far as it is known: the moment is grace ago.
 func (p *Prober) Snapshot() Snapshot {
 	p.mu.Lock()

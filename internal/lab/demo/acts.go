@@ -30,6 +30,7 @@ type result struct {
 	name     string
 	took     time.Duration // until it had settled, without the time of waiting for that
 	outcomes []lab.Outcome
+	rounds   lab.Rounds // how finely it was watched
 }
 
 // acts are the demo's, in order. With more than three nodes the rest only takes part.
@@ -102,7 +103,7 @@ func (s *stage) play(c *cluster.Cluster, a act) (result, error) {
 		err = s.settle(c)
 	}
 	took := time.Since(began) - settled
-	r := result{name: a.name, took: took, outcomes: c.Prober.Outcomes()}
+	r := result{name: a.name, took: took, outcomes: c.Prober.Outcomes(), rounds: c.Prober.Rounds()}
 	if err != nil {
 		return r, errors.Join(err, complaints(r.outcomes, holdsOne))
 	}

@@ -55,6 +55,14 @@ func printTables(w io.Writer, results []result) {
 	printTable(w, results, answeredTwice)
 	fmt.Fprintf(w, "\nn: how many addresses (in a split: on how many sides) this happened to; min, median and\n"+
 		"max are over these. Spread's own time to notice that a machine is gone comes on top.\n")
+	var all lab.Rounds
+	for _, r := range results {
+		all.Count += r.rounds.Count
+		all.Total += r.rounds.Total
+		all.Longest = max(all.Longest, r.rounds.Longest)
+	}
+	fmt.Fprintf(w, "Each address was asked for every %.1f ms on average, after %d ms at the longest.\n",
+		all.Mean().Seconds()*1000, milliseconds(all.Longest))
 }
 
 func printTable(w io.Writer, results []result, m measure) {
