@@ -21,9 +21,9 @@ func (m *Machine) startBalancing() {
 }
 
 // armBalance starts the balance timer if this member leads and there is
-// something to move; an even table needs no timer.
+// something to move in rounds; an even table needs no timer.
 func (m *Machine) armBalance() {
-	if m.state == Run && m.leader() == m.me && len(m.plan(1)) > 0 {
+	if m.config.PerRound > 0 && m.state == Run && m.leader() == m.me && len(m.plan(1)) > 0 {
 		m.start(BalanceTimer, m.config.Interval)
 	}
 }
@@ -106,16 +106,23 @@ func (m *Machine) balanceReceived(from int, e Message) {
 			present[m.members[i].address] = true
 		}
 	}
+	unknown, refused := 0, 0
 	for _, v := range moves {
 		i, ok := m.index[v.Key]
 		switch {
 		case !ok:
-			m.reject(UnknownTarget, "BALANCE from %s moves %v, which is not in our list", e.Sender, v.Key)
+			unknown++
 		case !present[v.Owner] || m.table[i].owner == v.Owner:
-			m.reject(UnknownOwner, "BALANCE from %s gives %v to %v", e.Sender, v.Key, v.Owner)
+			refused++
 		case m.table[i].claim != Unclaimed:
 			m.table[i].owner = v.Owner
 		}
+	}
+	if unknown > 0 {
+		m.reject(UnknownTarget, "BALANCE from %s moves %d virtual interfaces that are not in our list", e.Sender, unknown)
+	}
+	if refused > 0 {
+		m.reject(UnknownOwner, "BALANCE from %s gives %d virtual interfaces to a member that is not there or has them", e.Sender, refused)
 	}
 	m.reconcile()
 	m.armBalance()

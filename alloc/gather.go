@@ -104,62 +104,82 @@ func (m *Machine) stateReceived(from int, e Message) {
 	x.answered, x.address, x.trailer = true, s.Address, s.Trailer
 	x.otherEndian = e.Order.Uint16([]byte{0, 1}) != m.order.Uint16([]byte{0, 1})
 	m.checkMember(from)
-	var kept []netip.Addr
+	var kept, lost []netip.Addr
+	unknown := 0
 	for _, c := range s.Claims {
-		if m.claim(from, c) {
+		i, ok := m.index[c.Key]
+		if !ok {
+			unknown++
+			continue
+		}
+		switch m.claim(from, i, c.Claim) {
+		case conflictWon:
 			kept = append(kept, c.Key)
+		case conflictLost:
+			lost = append(lost, c.Key)
 		}
 	}
+	if unknown > 0 {
+		m.reject(UnknownTarget, "%s holds %d virtual interfaces that are not in our list", e.Sender, unknown)
+	}
+	m.release(lost)
 	for _, key := range s.Prefers {
 		if i, ok := m.index[key]; ok && m.table[i].claim < Preferred {
 			m.table[i] = row{s.Address, Preferred}
 		}
-	}
-	if len(kept) > 0 {
-		m.act(Announce{kept})
 	}
 	if s.Mature && !m.mature {
 		m.becomeMature()
 	}
 	m.pending--
 	m.gathered()
+	m.announceKept(kept)
 }
 
-// claim enters one claim into the table and settles a conflict between two
-// members that both hold the virtual interface, as after a merge. [agree] It
-// reports whether this member has kept what another held too.
-func (m *Machine) claim(from int, c ClaimOf) (kept bool) {
-	i, ok := m.index[c.Key]
-	if !ok {
-		m.reject(UnknownTarget, "%s holds %v, which is not in our list", m.members[from].name, c.Key)
-		return false
-	}
+// outcome is what the claim of a member means for what this member holds.
+type outcome int
+
+const (
+	noConflict   outcome = iota
+	conflictWon          // another held it too; this member keeps it
+	conflictLost         // this member held it and has to release it now
+)
+
+// claim enters one claim into row i of the table and settles a conflict between
+// two members that both hold the virtual interface, as after a merge. [agree]
+func (m *Machine) claim(from, i int, q Claim) outcome {
 	r, sender := &m.table[i], m.members[from].address
+	winner, loser := r.owner, sender
 	switch {
 	case r.claim == Unclaimed:
-		*r = row{sender, c.Claim}
+		*r = row{sender, q}
+		return noConflict
 	case r.owner == sender:
-		// A key listed twice, or a second member under one real address.
-	case r.claim == PreferredClaimed || r.claim == c.Claim:
-		if from == m.me {
-			m.giveUp(i)
-		}
-		return r.owner == m.config.Address
-	case r.claim == Claimed && c.Claim == PreferredClaimed:
-		if r.owner == m.config.Address {
-			m.giveUp(i)
-		}
-		r.owner, r.claim = sender, c.Claim
-		return from == m.me
+		return noConflict // a key listed twice, or a second member under one real address
+	case r.claim == Preferred:
+		// Who holds it without preferring it releases it on entering Run.
+		loser = netip.Addr{}
+	case r.claim == Claimed && q == PreferredClaimed:
+		winner, loser = sender, r.owner
+		*r = row{sender, q}
 	}
-	return false
+	switch {
+	case m.held[i] == Unclaimed:
+	case winner == m.config.Address:
+		return conflictWon
+	case loser == m.config.Address:
+		m.held[i] = Unclaimed
+		return conflictLost
+	}
+	return noConflict
 }
 
-// giveUp releases a row that this member held and lost in a conflict.
-func (m *Machine) giveUp(i int) {
-	if m.held[i] != Unclaimed {
-		m.held[i] = Unclaimed
-		m.release([]netip.Addr{m.config.Interfaces[i].Key()})
+// announceKept announces what this member kept in a conflict: the loser had
+// announced it too, and half the network still believes that.
+func (m *Machine) announceKept(keys []netip.Addr) {
+	keys = slices.DeleteFunc(keys, func(k netip.Addr) bool { return !m.Holds(k) })
+	if len(keys) > 0 {
+		m.act(Announce{keys})
 	}
 }
 

@@ -14,7 +14,7 @@ type Config struct {
 	Address    netip.Addr         // this member's real address
 	Group      string
 	Mature     time.Duration
-	PerRound   int           // moves in a round of balancing; 0 means all
+	PerRound   int           // moves in a round of balancing; 0 means all, below 0 never any
 	Interval   time.Duration // between rounds of balancing
 	Share      time.Duration // between two shares of the ARP cache; 0 means only at each view
 }
@@ -170,7 +170,13 @@ func (m *Machine) timerFired(t Timer) {
 // once. Rows that are new stay without an owner until the next view, which every
 // member goes into with the claims of all the others: only that says whether
 // somebody holds them already. While STATEs are collected the change waits.
+// Another real address or group makes this host another member.
 func (m *Machine) reconfigured(c Config) {
+	if m.state != Offline && (c.Address != m.config.Address || c.Group != m.config.Group) {
+		m.rejoin("the real address or the group has changed")
+		m.configure(c)
+		return
+	}
 	keep := make(map[netip.Addr]bool, len(c.Interfaces))
 	for _, v := range c.Interfaces {
 		keep[v.Key()] = true

@@ -7,7 +7,12 @@ package alloc
 
 // proposeWithout multicasts WITHOUT once Gather has lasted too long.
 func (m *Machine) proposeWithout() {
-	if m.state != Gather || !m.members[m.me].answered {
+	if m.state != Gather {
+		return
+	}
+	if !m.members[m.me].answered {
+		// Spread itself is late: our own STATE has not come back either.
+		m.start(GatherTimer, silence)
 		return
 	}
 	var silent []int
