@@ -527,3 +527,37 @@ func TestSocketOptions(t *testing.T) {
 		}
 	})
 }
+
+// A daemon that has no room says so before it reads anything, and on a unix
+// socket writing then fails. What it said must get through.
+func TestRefusedUnread(t *testing.T) {
+	for _, network := range []string{"unix", "tcp"} {
+		where := "127.0.0.1:0"
+		if network == "unix" {
+			where = filepath.Join(t.TempDir(), "4803")
+		}
+		l, err := net.Listen(network, where)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				quota := RejectQuota
+				c.Write([]byte{byte(quota)})
+				c.Close()
+			}
+		}()
+		for range 100 {
+			_, err := Dial(context.Background(), l.Addr().String(), Options{User: "me"})
+			var reject *RejectError
+			if !errors.As(err, &reject) || reject.Code != RejectQuota {
+				t.Fatalf("%s: %v", network, err)
+			}
+		}
+	}
+}

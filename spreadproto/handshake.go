@@ -17,9 +17,10 @@ func (c *Conn) handshake() error {
 		Priority:   c.options.Priority,
 		User:       c.options.User,
 	}
-	if _, err := c.nc.Write(hello.AppendBinary(nil)); err != nil {
-		return c.handshakeError(err)
-	}
+	// A daemon may refuse without reading what we say, and close or reset the
+	// connection. Its reason is still there to be read, so that an error of a
+	// write says less than what is read next.
+	_, _ = c.nc.Write(hello.AppendBinary(nil))
 	methods, err := c.readAuthList()
 	if err != nil {
 		return c.handshakeError(err)
@@ -27,9 +28,6 @@ func (c *Conn) handshake() error {
 	if !slices.Contains(methods, MethodNULL) {
 		return &AuthError{Daemon: c.daemon, Offered: methods}
 	}
-	// A daemon that refuses at this point may have reset the connection
-	// already. Its reason is still there to be read, so that an error of the
-	// write says less than what is read next.
 	_, _ = c.nc.Write(AuthChoice{MethodNULL}.AppendBinary(nil))
 	accept, err := c.readAccept()
 	if err != nil {

@@ -22,6 +22,9 @@ type cluster struct {
 }
 
 func newCluster(t *testing.T, o Options, daemons ...string) *cluster {
+	if o.Daemons == nil {
+		o.Daemons = daemons // or their order is that in which they start
+	}
 	c := &cluster{t, New(o), t.TempDir()}
 	ended := make(chan error, len(daemons))
 	for _, d := range daemons {
