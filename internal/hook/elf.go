@@ -48,6 +48,7 @@ func isSharedELF(file io.ReaderAt) bool {
 	if e.wide {
 		at, size, count = e.order.Uint64(head[32:]), e.order.Uint16(head[54:]), e.order.Uint16(head[56:])
 	}
+	shared, dynamic := true, false
 	for i := range min(uint64(count), maxElfProgram) {
 		kind, offset, length, ok := e.programHeader(at + i*uint64(size))
 		switch {
@@ -55,11 +56,12 @@ func isSharedELF(file io.ReaderAt) bool {
 			return true
 		case kind == elfInterpreter:
 			return false
-		case kind == elfDynamic && e.flags1(offset, length)&elfFlags1PIE != 0:
-			return false
+		case kind == elfDynamic && !dynamic: // a file has one
+			dynamic = true
+			shared = e.flags1(offset, length)&elfFlags1PIE == 0
 		}
 	}
-	return true
+	return shared
 }
 
 // elf reads the parts of a file that matter here.
