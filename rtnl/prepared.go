@@ -8,18 +8,21 @@ import (
 // MaxHeld is the most addresses that a Prepared holds.
 const MaxHeld = 1 << 16
 
-// releaseTries is how often Release goes over what is still there.
-const releaseTries = 3
-
 // A Prepared is a release made ready beforehand: an open socket outside the
 // runtime's poller, and the keys of the addresses in the order of their
-// acquisition, 12 bytes each. It is for a guard process with one goroutine and
-// is not safe for concurrent use.
+// acquisition, 12 bytes each. Hold and Drop take no memory that is to be
+// collected. It is for a guard process with one goroutine and is not safe for
+// concurrent use.
 type Prepared struct {
 	session session
 	release releaser
 	held    []Key
+	batch   [holdBatch]Key // the keys of one call, sorted
+	known   [holdBatch]bool
 }
+
+// holdBatch is how many keys Hold and Drop work off in one pass over what is held.
+const holdBatch = 256
 
 // Prepare opens the socket.
 func Prepare(o Options) (*Prepared, error) {
@@ -33,34 +36,32 @@ func Prepare(o Options) (*Prepared, error) {
 func newPrepared(t transport, o Options) *Prepared {
 	p := &Prepared{session: session{transport: t}}
 	p.release = newReleaser(&p.session, o)
+	// Room for all at once: what is not used is never touched, so it costs address
+	// space and no memory, where growing would leave old copies behind.
+	p.held = make([]Key, 0, MaxHeld)
 	return p
 }
 
 // Hold remembers addresses. Those held already stay in their place. It fails
-// where they would be more than MaxHeld and then remembers none of them.
+// where they would be more than MaxHeld; those that have room are held then.
 func (p *Prepared) Hold(keys []Key) error {
-	fresh := sorted(keys)
-	known := make([]bool, len(fresh))
-	for _, k := range p.held {
-		if i, ok := slices.BinarySearchFunc(fresh, k, compareKeys); ok {
-			known[i] = true
+	for part := range slices.Chunk(keys, holdBatch) {
+		batch := p.sort(part)
+		known := p.known[:len(batch)]
+		clear(known)
+		for _, k := range p.held {
+			if i, ok := slices.BinarySearchFunc(batch, k, compareKeys); ok {
+				known[i] = true
+			}
 		}
-	}
-	n := 0
-	for _, k := range known {
-		if !k {
-			n++
-		}
-	}
-	if len(p.held)+n > MaxHeld {
-		return fmt.Errorf("hold %d more addresses: more than %d in all", n, MaxHeld)
-	}
-	if free := cap(p.held) - len(p.held); free < n {
-		// A quarter more, not twice as much: memory is what a guard must not cost.
-		p.held = append(make([]Key, 0, len(p.held)+n+len(p.held)/4), p.held...)
-	}
-	for _, k := range keys {
-		if i, _ := slices.BinarySearchFunc(fresh, k, compareKeys); !known[i] {
+		for _, k := range part {
+			i, _ := slices.BinarySearchFunc(batch, k, compareKeys)
+			if known[i] {
+				continue
+			}
+			if len(p.held) == MaxHeld {
+				return fmt.Errorf("hold %s: more than %d addresses", k, MaxHeld)
+			}
 			known[i] = true
 			p.held = append(p.held, k)
 		}
@@ -71,36 +72,47 @@ func (p *Prepared) Hold(keys []Key) error {
 // Drop forgets addresses that were released. A key with Index 0 stands for that
 // address on any interface.
 func (p *Prepared) Drop(keys []Key) {
-	gone := sorted(keys)
-	p.held = slices.DeleteFunc(p.held, func(k Key) bool {
-		if _, ok := slices.BinarySearchFunc(gone, k, compareKeys); ok {
-			return true
-		}
-		k.Index = 0
-		_, ok := slices.BinarySearchFunc(gone, k, compareKeys)
-		return ok
-	})
+	for part := range slices.Chunk(keys, holdBatch) {
+		batch := p.sort(part)
+		p.held = slices.DeleteFunc(p.held, func(k Key) bool {
+			if _, ok := slices.BinarySearchFunc(batch, k, compareKeys); ok {
+				return true
+			}
+			k.Index = 0
+			_, ok := slices.BinarySearchFunc(batch, k, compareKeys)
+			return ok
+		})
+	}
+}
+
+// sort returns the keys sorted, each once.
+func (p *Prepared) sort(keys []Key) []Key {
+	batch := append(p.batch[:0], keys...)
+	slices.SortFunc(batch, compareKeys)
+	return slices.Compact(batch)
 }
 
 // Held returns how many addresses are held.
 func (p *Prepared) Held() int { return len(p.held) }
 
 // Release removes what is held from the interfaces, in reverse order of
-// acquisition, secondaries first, then lists and goes over what is left. It
-// returns how many are left in the end: they stay held, for another try.
+// acquisition, secondaries first, then lists and goes over what is left as long as
+// that helps. It returns how many are left in the end: they stay held, for another
+// try.
 func (p *Prepared) Release() (left int, err error) {
 	slices.Reverse(p.held)
 	defer func() { slices.Reverse(p.held) }()
-	for range releaseTries {
-		if len(p.held) == 0 {
-			break
-		}
+	for len(p.held) > 0 {
 		err = nil
 		p.release.run(p.held, func(_ int, _ Outcome, failed error) { err = first(err, failed) })
-		if kept, listErr := p.stillThere(); listErr == nil {
-			p.held = kept
-		} else {
+		before := len(p.held)
+		kept, listErr := p.stillThere()
+		if listErr != nil {
 			err = first(err, listErr)
+			break
+		}
+		if p.held = kept; len(kept) == before {
+			break
 		}
 	}
 	if len(p.held) == 0 {

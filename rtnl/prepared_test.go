@@ -193,3 +193,11 @@ func TestKernelLinksAndNeighbours(t *testing.T) {
 		}
 	}
 }
+
+func TestPreparedTakesNoMemory(t *testing.T) {
+	p := newPrepared(&fakeKernel{}, Options{})
+	list := keysOf(many("eth0", 1000, 32), 2)
+	if n := testing.AllocsPerRun(10, func() { p.Hold(list); p.Drop(list) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -18,13 +19,15 @@ import (
 type Options struct {
 	Name    string        // tells daemons apart that may run beside each other: the group
 	Limit   time.Duration // in place of Limit
-	Program string        // in place of /proc/self/exe
+	Program string        // in place of the running executable
 	// Lost is called, from another goroutine, when the guard has ended though
 	// nobody asked it to. Released says that it gave the daemon up and removed the
 	// addresses first.
 	Lost func(released bool)
 	// Waiting is called once if the guard of an earlier daemon is still there.
 	Waiting func()
+	// Notice is called with a line about anything else that a person should know.
+	Notice func(line string)
 }
 
 // Guard is the daemon's end. Its methods are for one goroutine and do not wait
@@ -36,20 +39,23 @@ type Guard struct {
 	process *os.Process
 	orders  int // descriptor of the pipe's writing end; -1: no guard
 	ending  bool
+	written int           // bytes that went into the pipe
+	marked  int           // written at the time of mark
+	mark    time.Duration // when it was last looked at whether the guard reads
 
-	last time.Time // the last sign of life
+	last time.Duration // the last sign of life
 }
 
 // Start waits for an older guard's end and starts one. The error is for a person;
-// the daemon can go on without a guard.
+// the daemon can go on without a guard, and use Restart later.
 func Start(o Options) (*Guard, error) {
 	if o.Limit == 0 {
 		o.Limit = Limit
 	}
-	if o.Program == "" {
-		o.Program = "/proc/self/exe"
+	if o.Notice == nil {
+		o.Notice = func(string) {}
 	}
-	g := &Guard{options: o, orders: -1, last: time.Now()}
+	g := &Guard{options: o, orders: -1, last: monotonic()}
 	return g, g.start(Patience)
 }
 
@@ -58,14 +64,29 @@ func Start(o Options) (*Guard, error) {
 const restartPatience = 200 * time.Millisecond
 
 func (g *Guard) start(patience time.Duration) error {
-	name, err := g.claimName(patience)
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("prepare the guard's descriptors: %w", err)
 	}
-	// From here on the File owns the descriptor: closing it twice would close
-	// somebody else's.
-	held := os.NewFile(uintptr(name), "name")
-	defer held.Close()
+	defer null.Close()
+	held := null
+	waiting := g.options.Waiting
+	switch name, err := nameOf(g.options.Name).claim(patience, func() {
+		if waiting != nil {
+			waiting()
+			g.options.Waiting = nil
+		}
+	}); {
+	case errors.Is(err, errForeign):
+		g.options.Notice(fmt.Sprintf("the guard goes without a name, a later daemon will not wait for it: %v", err))
+	case err != nil:
+		return err
+	default:
+		// From here on the File owns the descriptor: closing it twice would close
+		// somebody else's.
+		held = os.NewFile(uintptr(name), "name")
+		defer held.Close()
+	}
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("make a pipe to the guard: %w", err)
@@ -73,21 +94,15 @@ func (g *Guard) start(patience time.Duration) error {
 	reading := os.NewFile(uintptr(pipe[0]), "orders")
 	defer reading.Close()
 	// Room for the orders of some ten thousand addresses; the default takes 5,000.
-	_, _ = unix.FcntlInt(uintptr(pipe[1]), unix.F_SETPIPE_SZ, 1<<20)
-	err = unix.SetNonblock(pipe[1], true)
-	var null *os.File
-	if err == nil {
-		null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	}
-	if err != nil {
+	_, _ = unix.FcntlInt(uintptr(pipe[1]), unix.F_SETPIPE_SZ, 1<<17)
+	if err := unix.SetNonblock(pipe[1], true); err != nil {
 		unix.Close(pipe[1])
 		return fmt.Errorf("prepare the guard's descriptors: %w", err)
 	}
-	defer null.Close()
-	process, err := os.StartProcess(g.options.Program,
+	process, err := os.StartProcess(g.program(),
 		[]string{argv0, strconv.Itoa(int(g.options.Limit / time.Millisecond))},
 		&os.ProcAttr{
-			Env:   []string{},
+			Env:   environment,
 			Files: []*os.File{null, null, os.Stderr, reading, held},
 			Sys:   &syscall.SysProcAttr{Setsid: true},
 		})
@@ -97,33 +112,33 @@ func (g *Guard) start(patience time.Duration) error {
 	}
 	g.mu.Lock()
 	g.process, g.orders = process, pipe[1]
+	g.written, g.marked, g.mark = 0, 0, monotonic()
 	g.mu.Unlock()
 	go g.await(process)
 	return nil
 }
 
-// claimName binds the name that a guard holds as long as it exists.
-func (g *Guard) claimName(patience time.Duration) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+// program returns what to execute: a hard link to this executable that has the
+// guard's name, where there is one beside it, otherwise the executable, even if it
+// has been deleted or replaced.
+func (g *Guard) program() string {
+	const self = "/proc/self/exe"
+	if g.options.Program != "" {
+		return g.options.Program
+	}
+	path, err := os.Readlink(self)
 	if err != nil {
-		return -1, fmt.Errorf("make a socket for the guard's name: %w", err)
+		return self
 	}
-	address := &unix.SockaddrUnix{Name: "@wackamole-guard/" + g.options.Name}
-	for end := time.Now().Add(patience); ; {
-		err := unix.Bind(fd, address)
-		if err == nil {
-			return fd, nil
-		}
-		if !errors.Is(err, unix.EADDRINUSE) || time.Now().After(end) {
-			unix.Close(fd)
-			return -1, fmt.Errorf("claim the guard's name %s: %w: another wackamole of this group runs here, or its guard cannot release its addresses", address.Name, err)
-		}
-		if g.options.Waiting != nil {
-			g.options.Waiting()
-			g.options.Waiting = nil
-		}
-		time.Sleep(20 * time.Millisecond)
+	link := filepath.Join(filepath.Dir(path), argv0)
+	a, err := os.Stat(self)
+	if err != nil {
+		return self
 	}
+	if b, err := os.Stat(link); err != nil || !os.SameFile(a, b) {
+		return self
+	}
+	return link
 }
 
 // await notices the guard's end.
@@ -143,27 +158,37 @@ func (g *Guard) await(process *os.Process) {
 }
 
 // Hold names addresses that the kernel is about to get.
-func (g *Guard) Hold(keys []rtnl.Key) {
-	g.last = time.Now()
-	g.tell(hold, keys)
-}
+func (g *Guard) Hold(keys []rtnl.Key) { g.tell(hold, keys) }
 
 // Drop names addresses that the kernel has no more.
-func (g *Guard) Drop(keys []rtnl.Key) {
-	g.last = time.Now()
-	g.tell(drop, keys)
-}
+func (g *Guard) Drop(keys []rtnl.Key) { g.tell(drop, keys) }
 
-// Beat is a sign of life.
+// Beat is a sign of life. Hold and Drop are signs of life too.
 func (g *Guard) Beat() {
-	g.last = time.Now()
-	g.tell(beat, []rtnl.Key{{}})
+	g.tell(beat, nil)
+	g.checkReading()
 }
 
 // Expired reports whether so much time has gone by since the last sign of life
-// that the guard has released what was held, or is about to: its own count begins
-// a little later than this one.
-func (g *Guard) Expired() bool { return time.Since(g.last) >= g.options.Limit }
+// that the guard has released what was held, or is about to.
+func (g *Guard) Expired() bool { return monotonic()-g.last >= g.options.Limit }
+
+// checkReading gives up a guard that leaves orders unread for half the limit.
+func (g *Guard) checkReading() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := monotonic()
+	if g.process == nil || now-g.mark < g.options.Limit/2 {
+		return
+	}
+	unread, err := unix.IoctlGetInt(g.orders, unix.TIOCINQ)
+	if err == nil && unread > g.written-g.marked {
+		g.options.Notice("the guard does not take orders: starting another")
+		_ = g.process.Kill() // await does the rest
+		return
+	}
+	g.marked, g.mark = g.written, now
+}
 
 // Restart starts another guard and hands it what is held.
 func (g *Guard) Restart(keys []rtnl.Key) error {
@@ -182,7 +207,7 @@ func (g *Guard) Done() {
 	g.ending = true
 	process := g.process
 	g.mu.Unlock()
-	g.tell(done, []rtnl.Key{{}})
+	g.tell(done, nil)
 	g.mu.Lock()
 	g.closeOrders()
 	g.mu.Unlock()
@@ -199,23 +224,35 @@ func (g *Guard) Done() {
 	}
 }
 
-// tell writes orders. A guard that does not read them is no guard.
+// tell writes a sign of life and orders. A guard that does not read them is no
+// guard.
 func (g *Guard) tell(what byte, keys []rtnl.Key) {
 	const most = 4096 / orderSize // written whole or not at all, see pipe(7)
 	var buf [most * orderSize]byte
+	g.last = monotonic()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(keys) > 0 && g.orders >= 0 {
-		part := keys[:min(len(keys), most)]
+	b := order{what: beat, at: g.last}.append(buf[:0])
+	if what == done {
+		b = order{what: done}.append(b)
+	}
+	for more := true; more; b = buf[:0] {
+		part := keys[:min(len(keys), most-len(b)/orderSize)]
 		keys = keys[len(part):]
-		b := buf[:0]
 		for _, k := range part {
-			b = order{what, k}.append(b)
+			b = order{what: what, key: k}.append(b)
 		}
-		if err := write(g.orders, b); err != nil && g.process != nil {
-			_ = g.process.Kill() // await does the rest
+		more = len(keys) > 0
+		if g.orders < 0 {
 			return
 		}
+		if err := write(g.orders, b); err != nil {
+			if g.process != nil {
+				_ = g.process.Kill() // await does the rest
+			}
+			return
+		}
+		g.written += len(b)
 	}
 }
 

@@ -7,19 +7,30 @@
 // to it over a pipe: these addresses are held (before the kernel gets them), those
 // are not any more (after the kernel has let them go), I am alive. The guard keeps
 // a list of keys and a netlink socket that is open already. When the pipe ends, or
-// when nothing has come for Limit while addresses are held, it removes what is on
-// its list and ends. It listens to no signal but SIGKILL, lives in a session of its
-// own, and has neither the daemon's command name nor its argv[0], so that a killall
-// of the daemon leaves it alone.
+// when the daemon's last sign of life is Limit old while addresses are held, it
+// removes what is on its list and ends. Signs of life carry the time at which they
+// were given, on the clock that both processes share, so that both know the same
+// deadline whichever of them stood still.
+//
+// The guard listens to no signal but SIGKILL, lives in a session of its own, and
+// has neither the daemon's command name nor its argv[0], so that a killall of the
+// daemon leaves it alone. A killall that goes by the name of the executable
+// (BusyBox) would still find it; therefore, where the daemon's binary has a hard
+// link named wackguard beside it, the guard is started by that name.
 //
 // The guard also holds a name, an abstract unix socket of the network namespace:
 // as long as it exists, a new daemon waits, so that an old guard never removes what
 // a new daemon has just added.
+//
+// It is to cost little: one goroutine that waits in poll(2), no memory taken after
+// the start but for the release itself, and so no garbage collector either.
 package guard
 
 import (
 	"encoding/binary"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"wackamole/rtnl"
 )
@@ -46,9 +57,13 @@ const argv0 = "wackguard"
 //	2  2  zero
 //	4  4  interface index
 //	8  4  address
+//
+// A beat has the time at which it was given in bytes 4 to 11, in nanoseconds of
+// CLOCK_MONOTONIC.
 type order struct {
 	what byte
 	key  rtnl.Key
+	at   time.Duration
 }
 
 const orderSize = 12
@@ -63,12 +78,28 @@ const (
 
 func (o order) append(b []byte) []byte {
 	b = append(b, o.what, o.key.Bits, 0, 0)
+	if o.what == beat {
+		return binary.NativeEndian.AppendUint64(b, uint64(o.at))
+	}
 	b = binary.NativeEndian.AppendUint32(b, o.key.Index)
 	return append(b, o.key.Addr[:]...)
 }
 
+// parseOrder decodes the first 12 bytes of b.
 func parseOrder(b []byte) order {
-	return order{b[0], rtnl.Key{
+	if b[0] == beat {
+		return order{what: beat, at: time.Duration(binary.NativeEndian.Uint64(b[4:]))}
+	}
+	return order{what: b[0], key: rtnl.Key{
 		Index: binary.NativeEndian.Uint32(b[4:]), Addr: [4]byte(b[8:12]), Bits: b[1],
 	}}
+}
+
+// monotonic returns the time of the clock that daemon and guard share.
+func monotonic() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0 // never: the clock is as old as Linux 2.6
+	}
+	return time.Duration(t.Nano())
 }

@@ -6,11 +6,14 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"wackamole/internal/lab/vnet"
 	"wackamole/rtnl"
@@ -32,8 +35,20 @@ func TestMain(m *testing.M) {
 // end by the end of its input.
 func daemon(way, count string) int {
 	limit := 500 * time.Millisecond
+	switch way {
+	case "slow":
+		limit = time.Minute
+	case "mute": // standard error is a pipe that nobody reads
+		r, w, err := os.Pipe()
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		r.Close()
+		os.Stderr = w
+	}
 	g, err := Start(Options{Name: "test", Limit: limit, Lost: func(released bool) { fmt.Println("guard lost", released) },
-		Waiting: func() { fmt.Println("waiting") }})
+		Waiting: func() { fmt.Println("waiting") }, Notice: func(line string) { fmt.Println(line) }})
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -51,6 +66,8 @@ func daemon(way, count string) int {
 			return 1
 		}
 	}
+	talk := make(chan os.Signal, 1)
+	signal.Notify(talk, syscall.SIGUSR1, syscall.SIGUSR2)
 	fmt.Println("guard", g.process.Pid)
 	ended := make(chan bool)
 	go func() { os.Stdin.Read(make([]byte, 1)); close(ended) }()
@@ -61,6 +78,26 @@ func daemon(way, count string) int {
 				g.Done()
 			}
 			return 0
+		case s := <-talk:
+			if s == syscall.SIGUSR2 {
+				for range 5 {
+					g.Beat()
+				}
+				fmt.Println("alive")
+				continue
+			}
+			keys := make([]rtnl.Key, 100)
+			for i := range keys {
+				keys[i] = rtnl.Key{Index: 2, Addr: [4]byte{10, 9, 9, byte(i)}, Bits: 32}
+			}
+			for range 500 {
+				g.Hold(keys)
+				g.Drop(keys)
+			}
+			for unread := 1; unread > 0; time.Sleep(time.Millisecond) {
+				unread, _ = unix.IoctlGetInt(g.orders, unix.TIOCINQ)
+			}
+			fmt.Println("told")
 		case <-time.After(limit / 10):
 			if g.Expired() {
 				fmt.Println("expired")
@@ -112,7 +149,20 @@ type process struct {
 
 func (h *host) start(way string, addresses int) *process {
 	h.t.Helper()
-	c := exec.Command(os.Args[0], "daemon", way, fmt.Sprint(addresses))
+	return h.startAs(os.Args[0], way, addresses)
+}
+
+func (h *host) startAs(program, way string, addresses int) *process {
+	h.t.Helper()
+	p := h.launch(program, way, addresses)
+	p.awaitHolding(h.t)
+	return p
+}
+
+// launch does not wait until it holds anything.
+func (h *host) launch(program, way string, addresses int) *process {
+	h.t.Helper()
+	c := exec.Command(program, "daemon", way, fmt.Sprint(addresses))
 	out := &lines{}
 	c.Stdout, c.Stderr = out, out
 	in, err := c.StdinPipe()
@@ -122,9 +172,12 @@ func (h *host) start(way string, addresses int) *process {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	p := &process{c, in, out}
-	await(h.t, "the daemon to hold its addresses: "+out.String(), func() bool { return strings.Contains(out.String(), "guard ") })
-	return p
+	return &process{c, in, out}
+}
+
+func (p *process) awaitHolding(t *testing.T) {
+	t.Helper()
+	await(t, "the daemon to hold its addresses", func() bool { return strings.Contains(p.output.String(), "guard ") })
 }
 
 func (p *process) guard() (pid int) {
@@ -187,10 +240,9 @@ func TestStoppedDaemon(t *testing.T) {
 	p.Process.Signal(syscall.SIGSTOP)
 	await(t, "the guard to release", func() bool { return h.held() == 0 })
 	p.Process.Signal(syscall.SIGCONT)
-	await(t, "the daemon to find out", func() bool { return strings.Contains(p.output.String(), "guard lost true") })
-	if !strings.Contains(p.output.String(), "expired") {
-		t.Errorf("output: %s", p.output)
-	}
+	await(t, "the daemon to find out", func() bool {
+		return strings.Contains(p.output.String(), "guard lost true") && strings.Contains(p.output.String(), "expired")
+	})
 	p.Process.Kill()
 	p.Wait()
 }
@@ -238,62 +290,17 @@ func TestGuardHasItsOwnName(t *testing.T) {
 func TestNewDaemonWaits(t *testing.T) {
 	h := newHost(t)
 	old := h.start("live", 2)
-	next := make(chan *process)
-	go func() { next <- h.start("live", 2) }()
-	time.Sleep(100 * time.Millisecond)
+	p := h.launch(os.Args[0], "live", 2)
+	await(t, "the new daemon to wait", func() bool { return strings.Contains(p.output.String(), "waiting") })
 	old.Process.Kill()
 	old.Wait()
-	p := <-next
-	if !strings.Contains(p.output.String(), "waiting") {
-		t.Errorf("the new daemon did not wait: %s", p.output)
-	}
+	p.awaitHolding(t)
 	if h.held() != 2 {
 		t.Errorf("the new daemon holds %d addresses", h.held())
 	}
+	if out := old.output.String(); !strings.Contains(out, "released 2 addresses") {
+		t.Errorf("the old guard: %s", out)
+	}
 	p.Process.Kill()
 	p.Wait()
-}
-
-func TestOrders(t *testing.T) {
-	o := order{drop, rtnl.Key{Index: 0x01020304, Addr: [4]byte{10, 0, 0, 5}, Bits: 24}}
-	b := o.append(nil)
-	if len(b) != orderSize || parseOrder(b) != o {
-		t.Errorf("%x is read as %v", b, parseOrder(b))
-	}
-}
-
-// list is a kernel of which only the guard's list counts.
-type list struct{ held []rtnl.Key }
-
-func (l *list) Hold(k []rtnl.Key) error { l.held = append(l.held, k...); return nil }
-func (l *list) Drop(k []rtnl.Key)       { l.held = l.held[len(k):] }
-func (l *list) Held() int               { return len(l.held) }
-func (l *list) Release() (int, error)   { l.held = nil; return 0, nil }
-
-// Orders may come in pieces, and time counts only while something is held.
-func TestWatch(t *testing.T) {
-	begin := time.Now()
-	l := &list{}
-	w := watch{addresses: l, limit: 10 * time.Second}
-	w.heard(begin)
-	if got := w.wait(begin.Add(time.Hour)); got != -1 {
-		t.Errorf("waits %v with nothing held", got)
-	}
-	var b []byte
-	for _, o := range []order{{what: hold, key: rtnl.Key{Bits: 1}}, {what: hold, key: rtnl.Key{Bits: 2}}, {what: beat}, {what: drop, key: rtnl.Key{Bits: 1}}} {
-		b = o.append(b)
-	}
-	for i := range b {
-		w.take(b[i:i+1], begin.Add(time.Hour))
-	}
-	if len(l.held) != 1 || l.held[0].Bits != 2 || w.ended {
-		t.Errorf("held %v, ended %v", l.held, w.ended)
-	}
-	if got := w.wait(begin.Add(time.Hour + 4*time.Second)); got != 6*time.Second {
-		t.Errorf("waits %v", got)
-	}
-	w.take(order{what: done}.append(nil), begin)
-	if !w.ended {
-		t.Error("done was not heard")
-	}
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,100 +26,60 @@ const (
 	exitFailed   = 4
 )
 
+// environment of the guard: settings of the Go runtime (see package runtime) that
+// make it small. One processor needs the fewest threads. A collector that has
+// nothing to collect would still run every two minutes and take more than all the
+// rest. And an allocator that never takes anything back packs the little there is
+// on few pages; a third of the memory goes without it.
+var environment = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=sbrk=1"}
+
 // IsGuard reports whether a command line is that of a guard.
 func IsGuard(args []string) bool { return len(args) == 2 && args[0] == argv0 }
 
 // Main is the guard process. Call it before anything else is set up: it is to
 // take little memory.
 func Main() int {
-	debug.SetGCPercent(10)
-	debug.SetMemoryLimit(1 << 20)
-	runtime.LockOSThread()
-	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
-	_ = os.WriteFile("/proc/self/comm", []byte(argv0), 0)
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0) // needs a capability, and is not vital
-	_ = os.Chdir("/")
+	// SIGPIPE too: standard error may be a pipe whose reader died with the daemon.
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	put("/proc/self/comm", argv0)
+	put("/proc/self/oom_score_adj", "-900") // needs a capability, and is not vital
+	_ = unix.Chdir("/")
 	milliseconds, err := strconv.Atoi(os.Args[1])
 	if err != nil {
 		return exitFailed
 	}
-	addresses, err := rtnl.Prepare(rtnl.Options{})
+	addresses, err := rtnl.Prepare(rtnl.Options{Notice: say})
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", argv0, err)
+		say(err.Error())
 		return exitFailed
 	}
-	w := watch{addresses: addresses, limit: time.Duration(milliseconds) * time.Millisecond}
-	w.heard(time.Now())
+	// Not on the stack, which would have to grow for it.
+	w := &watch{
+		addresses: addresses,
+		limit:     time.Duration(milliseconds) * time.Millisecond,
+		last:      monotonic(),
+		complain:  func(err error) { say(err.Error()) },
+	}
 	return w.run(ordersDescriptor)
 }
 
-// addresses is rtnl.Prepared.
-type addresses interface {
-	Hold([]rtnl.Key) error
-	Drop([]rtnl.Key)
-	Held() int
-	Release() (left int, err error)
-}
-
-// watch is the guard's state.
-type watch struct {
-	addresses addresses
-	limit     time.Duration
-	last      time.Time // when something was last heard
-	part      []byte    // of an order that has not come whole
-	ended     bool      // the daemon said that it ends
-}
-
-func (w *watch) heard(now time.Time) { w.last = now }
-
-// wait returns how long to wait for the next order: without limit (-1) while
-// nothing is held.
-func (w *watch) wait(now time.Time) time.Duration {
-	if w.addresses.Held() == 0 {
-		return -1
+// put writes a file of /proc by plain system calls: the os package would set up
+// the runtime's poller, which nothing else here needs.
+func put(path, text string) {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
 	}
-	return max(0, w.limit-now.Sub(w.last))
-}
-
-// take carries out orders. Orders of one kind that follow each other are carried
-// out together.
-func (w *watch) take(b []byte, now time.Time) {
-	w.heard(now)
-	w.part = append(w.part, b...)
-	var keys []rtnl.Key
-	var what byte
-	flush := func() {
-		switch what {
-		case hold:
-			if err := w.addresses.Hold(keys); err != nil {
-				fmt.Fprintf(os.Stderr, "%s: %v\n", argv0, err)
-			}
-		case drop:
-			w.addresses.Drop(keys)
-		case done:
-			w.ended = true
-		}
-		keys = keys[:0]
-	}
-	for ; len(w.part) >= orderSize; w.part = w.part[orderSize:] {
-		o := parseOrder(w.part)
-		if o.what != what {
-			flush()
-			what = o.what
-		}
-		keys = append(keys, o.key)
-	}
-	flush()
-	w.part = append([]byte(nil), w.part...)
+	_, _ = unix.Write(fd, []byte(text))
+	unix.Close(fd)
 }
 
 // run listens to the daemon until one of them ends.
 func (w *watch) run(orders int) int {
-	buf := make([]byte, 4096)
 	poll := []unix.PollFd{{Fd: int32(orders), Events: unix.POLLIN}}
 	for {
 		wait := -1
-		if d := w.wait(time.Now()); d >= 0 {
+		if d := w.wait(monotonic()); d >= 0 {
 			wait = int((d + time.Millisecond - 1) / time.Millisecond)
 		}
 		n, err := unix.Poll(poll, wait)
@@ -130,28 +88,30 @@ func (w *watch) run(orders int) int {
 			continue
 		case err != nil:
 			return w.release("poll: "+err.Error(), exitFailed)
-		case n == 0:
+		case n == 0 && w.wait(monotonic()) == 0: // poll may return a little early
 			return w.release(fmt.Sprintf("the daemon has stood still for %v", w.limit), exitReleased)
+		case n == 0:
+			continue
 		}
-		n, err = unix.Read(orders, buf)
+		n, err = unix.Read(orders, w.room())
 		switch {
 		case err == unix.EINTR || err == unix.EAGAIN:
 		case err != nil:
 			return w.release("read: "+err.Error(), exitFailed)
 		case n == 0 && w.ended:
-			return w.release("", exitDone)
+			return w.release("the daemon has ended", exitDone)
 		case n == 0:
 			return w.release("the daemon is gone", exitDone)
 		default:
-			w.take(buf[:n], time.Now())
+			w.take(n)
 		}
 	}
 }
 
 // Releasing goes on until nothing is left, with a pause between two attempts, and
-// ends in any case.
+// ends in any case: each attempt takes memory that is not given back.
 const (
-	attempts = 60
+	attempts = 20
 	pause    = time.Second
 )
 
@@ -163,13 +123,14 @@ func (w *watch) release(why string, status int) int {
 	for i := range attempts {
 		left, err := w.addresses.Release()
 		if left == 0 {
-			fmt.Fprintf(os.Stderr, "%s: %s: released %d addresses\n", argv0, why, held)
+			say(fmt.Sprintf("%s: released %d addresses", why, held))
 			return status
 		}
 		if i == 0 {
-			fmt.Fprintf(os.Stderr, "%s: %s: %v\n", argv0, why, err)
+			say(fmt.Sprintf("%s: %v: trying again every %v", why, err, pause))
 		}
 		time.Sleep(pause)
 	}
+	say(fmt.Sprintf("%d addresses cannot be removed: remove them by hand", w.addresses.Held()))
 	return exitFailed
 }

@@ -1,0 +1,270 @@
+package guard
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// field returns a number of /proc/PID/FILE, in KiB.
+func field(t *testing.T, pid int, file, name string) (n int) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			fmt.Sscan(rest, &n)
+			return n
+		}
+	}
+	t.Fatalf("no %s in %s:\n%s", name, file, b)
+	return 0
+}
+
+// The daemon's guard takes less than 0.5 MiB that no other process shares, with
+// 4,000 addresses. That of this test binary, with all that the tests need linked
+// in, takes somewhat more; without the settings in environment it is 300 KiB more.
+func TestGuardIsSmall(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
+	h := newHost(t)
+	p := h.start("slow", 4000)
+	p.tellMuch(t, 1)
+	got := field(t, p.guard(), "smaps_rollup", "Anonymous")
+	t.Logf("%d KiB of anonymous memory", got)
+	if got > 640 {
+		t.Errorf("%d KiB of anonymous memory", got)
+	}
+	p.Process.Kill()
+	p.Wait()
+	await(t, "the guard to release", func() bool { return h.held() == 0 })
+}
+
+// What the guard does all day leaves nothing behind.
+func TestGuardDoesNotGrow(t *testing.T) {
+	h := newHost(t)
+	p := h.start("slow", 10)
+	p.tellMuch(t, 1)
+	before := field(t, p.guard(), "smaps_rollup", "Anonymous")
+	for n := range 3 {
+		p.tellMuch(t, n+2)
+	}
+	if after := field(t, p.guard(), "smaps_rollup", "Anonymous"); after > before+32 {
+		t.Errorf("%d KiB before 300,000 orders, %d KiB after", before, after)
+	}
+	p.Process.Kill()
+	p.Wait()
+}
+
+// tellMuch lets the daemon give 100,000 orders, for the n-th time, and waits until
+// the guard has read them.
+func (p *process) tellMuch(t *testing.T, n int) {
+	t.Helper()
+	p.Process.Signal(syscall.SIGUSR1)
+	await(t, "the guard to have read everything", func() bool { return strings.Count(p.output.String(), "told") == n })
+}
+
+// A guard that is stopped is noticed by the orders that it leaves unread.
+func TestGuardThatDoesNotRead(t *testing.T) {
+	h := newHost(t)
+	p := h.start("live", 3)
+	syscall.Kill(p.guard(), syscall.SIGSTOP)
+	await(t, "the daemon to notice", func() bool { return strings.Contains(p.output.String(), "guard lost false") })
+	if !strings.Contains(p.output.String(), "does not take orders") || h.held() != 3 {
+		t.Errorf("%d addresses held, output: %s", h.held(), p.output)
+	}
+	p.Process.Kill()
+	p.Wait()
+}
+
+// A guard that stood still itself, with a daemon that did not, goes on.
+func TestGuardStopsAndGoesOn(t *testing.T) {
+	h := newHost(t)
+	p := h.start("slow", 3)
+	syscall.Kill(p.guard(), syscall.SIGSTOP)
+	p.Process.Signal(syscall.SIGUSR2) // a few signs of life
+	await(t, "the signs of life", func() bool { return strings.Contains(p.output.String(), "alive") })
+	syscall.Kill(p.guard(), syscall.SIGCONT)
+	p.Process.Signal(syscall.SIGKILL)
+	p.Wait()
+	await(t, "the guard to release", func() bool { return h.held() == 0 })
+	if got := p.output.String(); !strings.Contains(got, "the daemon is gone: released 3 addresses") {
+		t.Errorf("output: %s", got)
+	}
+}
+
+// Nobody reads what the guard has to say: that must not keep it from its work.
+func TestBrokenStandardError(t *testing.T) {
+	h := newHost(t)
+	p := h.start("mute", 30)
+	p.Process.Kill()
+	p.Wait()
+	await(t, "the guard to release", func() bool { return h.held() == 0 })
+}
+
+// Not by any way in which killall, pkill and pidof find processes: the command
+// name, argv[0], and BusyBox by the executable too.
+func TestKillallLeavesTheGuard(t *testing.T) {
+	h := newHost(t)
+	for _, tool := range [][]string{{"killall", "-9"}, {"busybox", "killall", "-9"}, {"pkill", "-9", "-x"}} {
+		if _, err := exec.LookPath(tool[0]); err != nil {
+			t.Logf("there is no %s here", tool[0])
+			continue
+		}
+		dir := t.TempDir()
+		daemon := filepath.Join(dir, "wackdaemon")
+		copyFile(t, os.Args[0], daemon)
+		if err := os.Link(daemon, filepath.Join(dir, argv0)); err != nil {
+			t.Fatal(err)
+		}
+		p := h.startAs(daemon, "live", 5)
+		if out, err := exec.Command(tool[0], append(tool[1:], "wackdaemon")...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", strings.Join(tool, " "), err, out)
+		}
+		p.Wait()
+		await(t, strings.Join(tool, " ")+" to leave the guard alone: "+p.output.String(), func() bool { return h.held() == 0 })
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.guard()))
+		if exe != "" && filepath.Base(exe) != argv0 {
+			t.Errorf("the guard's executable is %s", exe)
+		}
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Only a hard link to the very executable is taken for the guard's.
+func TestProgram(t *testing.T) {
+	g := &Guard{}
+	link := filepath.Join(filepath.Dir(os.Args[0]), argv0)
+	if err := os.WriteFile(link, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(link)
+	if got := g.program(); got != "/proc/self/exe" {
+		t.Errorf("another file was taken for it: %s", got)
+	}
+	os.Remove(link)
+	if got := g.program(); got != "/proc/self/exe" {
+		t.Errorf("without a link: %s", got)
+	}
+	if err := os.Link(os.Args[0], link); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.program(); got != link {
+		t.Errorf("with a link: %s", got)
+	}
+}
+
+func TestClaim(t *testing.T) {
+	n := nameOf("claim-" + strconv.Itoa(os.Getpid()))
+	fd, err := n.claim(time.Second, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := 0
+	if _, err := n.claim(30*time.Millisecond, func() { waited++ }); err == nil || strings.Contains(err.Error(), errForeign.Error()) || waited != 1 {
+		t.Errorf("claimed twice: %v, waited %d times", err, waited)
+	}
+	// As soon as it waits, the other one ends.
+	old := fd
+	fd, err = n.claim(20*time.Second, func() { waited++; unix.Close(old) })
+	if err != nil || waited != 2 {
+		t.Errorf("not claimed when free: %v, waited %d times", err, waited)
+	}
+	unix.Close(fd)
+	long := nameOf(strings.Repeat("x", 300))
+	if fd, err = long.claim(0, nil); err != nil {
+		t.Errorf("a long name: %v", err)
+	}
+	unix.Close(fd)
+}
+
+// A name that is taken by something that cannot be known as a guard is not waited
+// for longer than patience, and no reason to go without a guard.
+func TestClaimTakenByOthers(t *testing.T) {
+	n := nameOf("other-" + strconv.Itoa(os.Getpid()))
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: string(n)}) // and does not listen
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := n.claim(10*time.Millisecond, func() { t.Error("waited for a guard") }); err == nil || !strings.Contains(err.Error(), errForeign.Error()) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSayToLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := net.ListenPacket("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	sayToLog(path, "released 3 addresses")
+	var b [200]byte
+	n, _, err := l.ReadFrom(b[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("<28>wackguard[%d]: released 3 addresses", os.Getpid())
+	if got := string(bytes.TrimSpace(b[:n])); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	sayToLog(path+"-not-there", "nothing happens")
+}
+
+// What ends the daemon must not end the guard: signals from a terminal, from
+// init scripts, to its process group, and a log that nobody reads.
+func TestGuardIsOnItsOwn(t *testing.T) {
+	h := newHost(t)
+	p := h.start("live", 1)
+	p.tellMuch(t, 1) // by then it is set up
+	pid := p.guard()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "SigIgn:")
+	ignored, err := strconv.ParseUint(strings.Fields(rest)[0], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE} {
+		if ignored&(1<<(s-1)) == 0 {
+			t.Errorf("%v is not ignored", s)
+		}
+	}
+	if session, err := unix.Getsid(pid); err != nil || session != pid {
+		t.Errorf("session %d, %v", session, err)
+	}
+	if wd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err != nil || wd != "/" {
+		t.Errorf("works in %s, %v: a file system that it keeps busy", wd, err)
+	}
+	p.Process.Kill()
+	p.Wait()
+}
