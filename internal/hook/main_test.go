@@ -46,7 +46,7 @@ func beHook(function, event string) int {
 		session, _, _ := syscall.Syscall(syscall.SYS_GETSID, 0, 0, 0)
 		message, _ := json.Marshal(everything{
 			Args: os.Args[1:], Environment: environment, Input: string(input), Directory: directory,
-			OwnSession: int(session) == os.Getpid(), OwnGroup: syscall.Getpgrp() == os.Getpid(), Descriptors: descriptors(int(told.Fd())),
+			OwnSession: int(session) == os.Getpid(), OwnGroup: syscall.Getpgrp() == os.Getpid(), Descriptors: openDescriptors(int(told.Fd())),
 		})
 		tell("%s", message)
 	case "order":
@@ -99,8 +99,8 @@ type everything struct {
 	Descriptors          []string
 }
 
-// descriptors lists the open ones but those of this function's and the given one.
-func descriptors(but int) []string {
+// openDescriptors lists the open ones but those of this function's and the given one.
+func openDescriptors(but int) []string {
 	directory, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return []string{err.Error()}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wackamole/conf"
+	"wackamole/internal/descriptors"
 	"wackamole/internal/logger"
 )
 
@@ -40,7 +41,7 @@ type Runner struct {
 // daemon was started, also after a reload. All descriptors that this process has inherited are marked
 // to be closed in children, those of hooks and any others.
 func New(c *conf.Config, directory string, log *logger.Logger) *Runner {
-	closeOnExec()
+	descriptors.CloseOnExec()
 	r := &Runner{log: log, directory: directory, limit: Limit, grace: grace, parallel: parallel, idle: make(chan struct{})}
 	r.plan = newPlan(c, directory)
 	r.ctx, r.kill = context.WithCancel(context.Background())
