@@ -34,7 +34,7 @@ func exampleState(t testing.TB) *State {
 			virtualInterface(t, "10.77.0.2", 4, true, "eth0:10.77.0.104/24"),
 		},
 		Counters: Counters{
-			Views: 1, TakeOvers: 2, Releases: 3, AddressFailures: 4, Announcements: 5, Reconnects: 6, HookFailures: 7,
+			Views: 1, TakeOvers: 2, Releases: 3, AddressFailures: 4, AddressesBack: 11, Announcements: 5, Notifications: 12, Reconnects: 6, HookFailures: 7,
 			HooksDropped: 8, GuardRestarts: 18446744073709551615, LastTakeOver: 4*time.Millisecond + 250*time.Microsecond,
 			Rejected: []Rejected{{"BALANCE from a non-member", 9}, {"a\"b\\c\nd", 10}},
 			InPhase:  [PhaseCount]time.Duration{time.Second, 5 * time.Second, 1500 * time.Millisecond, 72 * time.Hour, 0},

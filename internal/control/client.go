@@ -120,13 +120,14 @@ func (s *session) records(each func(*Record)) error {
 	return nil
 }
 
-// text asks for one of the answers that are text and copies it to w.
+// text asks for one of the answers that are text and copies it to w, made harmless.
 func (s *session) text(request byte, w io.Writer) error {
 	length, err := s.ask(request)
 	if err != nil {
 		return err
 	}
 	buffer := make([]byte, 4096)
+	last := byte(0)
 	for length > 0 {
 		n, err := s.in.Read(buffer[:min(length, len(buffer))])
 		if n == 0 && err == io.EOF {
@@ -136,11 +137,25 @@ func (s *session) text(request byte, w io.Writer) error {
 			return s.wrap(err)
 		}
 		length -= n
+		last = disarm(buffer[:n], last)
 		if _, err := w.Write(buffer[:n]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// disarm replaces what could drive a terminal: control characters but line ends and tabs. The byte before
+// the text is last; it returns the one before what follows.
+func disarm(text []byte, last byte) byte {
+	for i, b := range text {
+		// In UTF-8 the control characters from U+0080 to U+009F begin with 0xc2.
+		if b < ' ' && b != '\n' && b != '\t' || b == 0x7f || last == 0xc2 && b >= 0x80 && b < 0xa0 {
+			text[i] = '?'
+		}
+		last = b
+	}
+	return last
 }
 
 func (s *session) wrap(err error) error {

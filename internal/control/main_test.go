@@ -100,6 +100,18 @@ func TestTextAnswers(t *testing.T) {
 	}
 }
 
+// What drives a terminal is taken out of texts, also where it is in two pieces.
+func TestDisarm(t *testing.T) {
+	const in, want = "a\tb\n\x1b[2J \x7f \u009b2J \u00a0\u00e9 \r\x00", "a\tb\n?[2J ? \xc2?2J \u00a0\u00e9 ??"
+	for cut := range len(in) {
+		text := []byte(in)
+		disarm(text[cut:], disarm(text[:cut], 0))
+		if string(text) != want {
+			t.Errorf("cut at %d: %q, want %q", cut, text, want)
+		}
+	}
+}
+
 func TestUsage(t *testing.T) {
 	tests := []struct {
 		args   []string

@@ -26,9 +26,10 @@ import (
 //	            null where there is none; the owner is a real address or null; mine tells whether that
 //	            is this member; claim is the priority (0 unclaimed, 2 claimed, 4 preferred, 5 preferred
 //	            and claimed); held tells whether this host's kernel has all of the addresses
-//	counters    see Counters: {"views", "take_overs", "releases", "address_failures", "announcements",
-//	            "spread_reconnects", "hook_failures", "hooks_dropped", "guard_restarts",
-//	            "last_take_over_seconds", "rejected", "state_seconds"}; rejected has a number for each
+//	counters    see Counters: {"views", "take_overs", "releases", "address_failures",
+//	            "addresses_put_back", "announcements", "notifications", "spread_reconnects",
+//	            "hook_failures", "hooks_dropped", "guard_restarts", "last_take_over_seconds",
+//	            "rejected", "state_seconds"}; rejected has a number for each
 //	            kind of message, state_seconds one for each state
 type State struct {
 	Program string
@@ -115,7 +116,9 @@ type Counters struct {
 	TakeOvers       uint64 // virtual interfaces acquired
 	Releases        uint64 // virtual interfaces released
 	AddressFailures uint64 // addresses that could not be added or removed
-	Announcements   uint64 // frames sent
+	AddressesBack   uint64 // addresses put back after somebody else removed them
+	Announcements   uint64 // frames of the announcements that every acquired address gets
+	Notifications   uint64 // frames to the targets of Notify lists
 	Reconnects      uint64 // sessions with Spread after the first
 	HookFailures    uint64 // hooks that failed or were killed
 	HooksDropped    uint64 // events of hooks that newer ones made moot, or that came too late
