@@ -1,0 +1,98 @@
+package stream
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dial connects to an address until ctx ends. TCP connections have TCP_NODELAY.
+// If setup is not nil, it sets more options of the socket before it connects. A
+// unix listener whose queue is full is the error unix.EAGAIN.
+func Dial(ctx context.Context, to Address, setup func(fd int) error) (*Conn, error) {
+	c, err := dial(ctx, to, setup)
+	if err != nil {
+		return nil, failed("connect", to, err)
+	}
+	return c, nil
+}
+
+func dial(ctx context.Context, to Address, setup func(fd int) error) (*Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	sockaddr, err := to.sockaddr()
+	if err != nil {
+		return nil, err
+	}
+	fd, err := open(to, setup)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Connect(fd, sockaddr)
+	if err != nil && err != unix.EINPROGRESS && err != unix.EINTR { // after EINTR it goes on connecting
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	c := newConn(fd, to)
+	if err != nil {
+		if err := c.connected(ctx); err != nil {
+			_ = c.file.Close()
+			return nil, err
+		}
+		if local, err := unix.Getsockname(fd); err == nil {
+			c.local = fromSockaddr(to.network, local)
+		}
+	}
+	return c, nil
+}
+
+// open makes a socket for an address and sets its options.
+func open(a Address, setup func(fd int) error) (fd int, err error) {
+	if fd, err = a.socket(); err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if a.network == "tcp" {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if setup != nil {
+		err = setup(fd)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// connected waits for the end of connecting.
+func (c *Conn) connected(ctx context.Context) error {
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.file.SetWriteDeadline(time.Unix(1, 0)) })
+	var failure error
+	err = raw.Write(func(fd uintptr) (done bool) {
+		var code int
+		code, failure = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		if failure == nil && code != 0 {
+			failure = unix.Errno(code)
+		}
+		if failure != nil {
+			return true
+		}
+		// No error means success or, where the wait ended early, nothing yet.
+		_, err := unix.Getpeername(int(fd))
+		return err == nil
+	})
+	if !stop() {
+		return ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	return failure
+}
