@@ -99,6 +99,7 @@ type Stats struct {
 	Retries       uint64 // times that a full queue put off the rest of a batch
 	Dropped       uint64 // frames that were due and could not be sent
 	DroppedLists  uint64 // Notify lists given up because their interface stayed away
+	Wakeups       uint64 // times that the goroutine woke up to look for something to do
 	Pending       int    // virtual interfaces with something still to send
 	Pool          int    // neighbours in the ARP pool
 }

@@ -42,6 +42,7 @@ func (a *Announcer) run() {
 func (a *Announcer) work() (next time.Time, open bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.stats.Wakeups++
 	for !a.closed {
 		now := time.Now()
 		act, l, b, next := a.choose(now)
