@@ -28,7 +28,7 @@ const (
 	exitUsage   = 2
 )
 
-const usage = `usage: wackamole [-c FILE] [-d] [-s SPREAD] [-u USER] [-a ADDRESS]
+const usage = `usage: wackamole [-c FILE] [-d | -D] [-p FILE] [-s SPREAD] [-u USER] [-a ADDRESS]
        wackamole -t [-c FILE]
        wackamole -R [-c FILE]
        wackamole -v | -h
@@ -37,6 +37,8 @@ const usage = `usage: wackamole [-c FILE] [-d] [-s SPREAD] [-u USER] [-a ADDRESS
 
   -c FILE     configuration (%s, then ./wackamole.conf)
   -d          stay in the foreground, log to standard output
+  -D          stay in the foreground, log to syslog (under a supervisor)
+  -p FILE     pid file (/var/run/wackamole.pid)
   -s SPREAD   where the Spread daemon is, PORT or PORT@HOST
   -u USER     name in Spread, up to 10 characters
   -a ADDRESS  the real address that names this member
@@ -51,6 +53,8 @@ const usage = `usage: wackamole [-c FILE] [-d] [-s SPREAD] [-u USER] [-a ADDRESS
 type options struct {
 	file       string // -c; empty: the default places
 	foreground bool   // -d
+	supervised bool   // -D
+	pidFile    string // -p
 	spread     string
 	user       string
 	address    netip.Addr
@@ -101,7 +105,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 // parse reads the flags.
 func parse(args []string) (o options, err error) {
-	flags, operands, err := getopt.Parse("c:ds:u:a:tRvh", args)
+	flags, operands, err := getopt.Parse("c:dDp:s:u:a:tRvh", args)
 	if err != nil {
 		return o, err
 	}
@@ -114,6 +118,10 @@ func parse(args []string) (o options, err error) {
 			o.file = f.Value
 		case 'd':
 			o.foreground = true
+		case 'D':
+			o.supervised = true
+		case 'p':
+			o.pidFile = f.Value
 		case 's':
 			o.spread = f.Value
 		case 'u':

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 
 	"wackamole/conf"
+	"wackamole/internal/hook"
 	"wackamole/internal/logger"
 	"wackamole/internal/node"
+	"wackamole/internal/stream"
 	"wackamole/rtnl"
 )
 
@@ -28,13 +29,26 @@ func load(o options, stderr io.Writer) (*conf.Config, error) {
 }
 
 func interfaceExists(name string) bool {
-	_, err := net.InterfaceByName(name)
+	_, err := stream.InterfaceIndex(name)
 	return err == nil
+}
+
+// loadAll is load for a daemon, which also has to run the configuration's hooks.
+// Their relative directories count from directory.
+func loadAll(o options, directory string, stderr io.Writer) (*conf.Config, error) {
+	c, err := load(o, stderr)
+	if err != nil {
+		return nil, err
+	}
+	if problems := hook.Check(c, directory); len(problems) > 0 {
+		return nil, conf.Problems(problems)
+	}
+	return c, nil
 }
 
 // check is wackamole -t.
 func check(o options, stdout, stderr io.Writer) int {
-	c, err := load(o, stderr)
+	c, err := loadAll(o, ".", stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitUsage

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
+	"net/netip"
 	"os/signal"
 	"syscall"
 
 	"wackamole/internal/getopt"
 	"wackamole/internal/logger"
+	"wackamole/internal/stream"
 	"wackamole/spreadproto/spreadd"
 )
 
@@ -30,7 +31,7 @@ func runSpreadd(args []string, stdout, stderr io.Writer) int {
 	for _, f := range flags {
 		address = f.Value
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := listenTCP(address)
 	if err != nil {
 		fmt.Fprintf(stderr, "wackamole spreadd: %v\n", err)
 		return exitFailure
@@ -46,4 +47,16 @@ func runSpreadd(args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return exitDone
+}
+
+// listenTCP listens at ADDRESS:PORT, or on all addresses at :PORT.
+func listenTCP(address string) (*stream.Listener, error) {
+	if address != "" && address[0] == ':' {
+		address = "0.0.0.0" + address
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("-l %s: give an IP address and a port, such as %s", address, defaultListen)
+	}
+	return stream.Listen(stream.TCP(at), nil)
 }

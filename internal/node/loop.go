@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"wackamole/alloc"
+	"wackamole/internal/hosts"
 	"wackamole/spreadproto"
 )
 
@@ -160,16 +163,14 @@ func (n *Node) connected(d dialled) {
 func errorCode(err error) int {
 	var refused *spreadproto.RejectError
 	var auth *spreadproto.AuthError
-	var op *net.OpError
-	var name *net.DNSError
 	switch {
 	case errors.As(err, &refused):
 		return int(refused.Code)
 	case errors.As(err, &auth):
 		return int(spreadproto.RejectAuth)
-	case errors.As(err, &name):
+	case errors.Is(err, hosts.ErrNotFound):
 		return -1 // ILLEGAL_SPREAD
-	case errors.As(err, &op) && op.Op == "read":
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET):
 		return -8 // CONNECTION_CLOSED
 	}
 	return -2 // COULD_NOT_CONNECT

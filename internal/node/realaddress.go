@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -19,11 +18,6 @@ const resolveTime = 2 * time.Second
 // errNoRealAddress is the answer of a host that cannot name itself.
 var errNoRealAddress = errors.New("no real address found for this host: give one with -a, " +
 	"or give the interface of the first virtual interface an address of its own")
-
-// SystemLookup is the Lookup of the system's resolver.
-func SystemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
-}
 
 // findRealAddress finds the address that names this member in messages: as the
 // original does, the first that the host name resolves to. Where that is a
