@@ -3,6 +3,7 @@ package hook
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -140,6 +141,19 @@ type stage struct {
 
 // newStage makes a runner that runs the function of this test program on the events.
 func newStage(t testing.TB, function string, events ...conf.Event) *stage {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command(self, "-test.list=^$").Run(); errors.Is(err, syscall.ENOEXEC) {
+		t.Skip("this machine cannot run the test program a second time (an emulated one?)")
+	}
+	return newStageOf(t, function, events...)
+}
+
+// newStageOf is newStage for those who do not need this test program as a hook.
+func newStageOf(t testing.TB, function string, events ...conf.Event) *stage {
 	t.Helper()
 	s := &stage{t: t, dir: t.TempDir(), log: &lineLog{lines: make(chan string, 10_000)}}
 	self, err := os.Executable()

@@ -189,7 +189,7 @@ func perlStage(t *testing.T, uses []string, subs []string, modules map[string]st
 	if _, err := resolvePerl(searchPath, conf.Hook{}); err != nil {
 		t.Skip("there is no perl on this machine")
 	}
-	s := newStage(t, "quick", conf.OnUp)
+	s := newStageOf(t, "quick", conf.OnUp)
 	c := &conf.Config{ModuleDir: s.dir, PerlUse: uses, PerlUseLib: []string{"one", "two"}}
 	for name, text := range modules {
 		file := filepath.Join(s.dir, name)
