@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"wackamole/internal/hosts"
+	"wackamole/internal/stream"
 )
 
 // Options of a session. The zero value is usable.
@@ -100,8 +104,10 @@ type Conn struct {
 }
 
 // Dial opens a session with the daemon that name tells, as ParseAddress takes
-// it. Errors to test for are [ErrNotUnique], [*RejectError] and [*AuthError]; a
-// missing daemon is an error of the net package or fs.ErrNotExist.
+// it. Errors to test for are [ErrNotUnique], [*RejectError] and [*AuthError]; one
+// from a daemon that closed the connection wraps what Receive's would. A missing
+// daemon is the kernel's error (unix.ECONNREFUSED) or fs.ErrNotExist, and the error
+// of a host without address wraps hosts.ErrNotFound.
 func Dial(ctx context.Context, name string, o Options) (*Conn, error) {
 	a, err := ParseAddress(name)
 	if err != nil {
@@ -124,12 +130,19 @@ func dialAddress(ctx context.Context, a Address, o Options) (net.Conn, error) {
 	if !a.Remote() {
 		return newSocketFinder(o.SocketDirs).dial(ctx, a)
 	}
-	d := tcpDialer()
-	nc, err := d.DialContext(ctx, "tcp", net.JoinHostPort(a.Host, fmt.Sprint(a.Port)))
-	if err != nil {
-		return nil, fmt.Errorf("connect to Spread daemon %v: %w", a, err)
+	addresses, err := hosts.Lookup(ctx, a.Host)
+	var failures []error
+	for _, ip := range addresses {
+		nc, err := stream.Dial(ctx, stream.TCP(netip.AddrPortFrom(ip, a.Port)), tcpOptions)
+		if err == nil {
+			return nc, nil
+		}
+		failures = append(failures, err)
 	}
-	return nc, nil
+	if err == nil {
+		err = errors.Join(failures...)
+	}
+	return nil, fmt.Errorf("reach Spread daemon %v: %w", a, err)
 }
 
 // NewConn opens a session over a connection that is there already. The name of

@@ -1,8 +1,7 @@
 package spreadproto
 
 import (
-	"net"
-	"syscall"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,38 +23,31 @@ const (
 // not count to the 1000 messages after which a daemon drops a slow client.
 const receiveBuffer = 512 << 10
 
-// tcpDialer returns a dialer for connections to the daemon of another host.
-// TCP_NODELAY is Go's default.
-func tcpDialer() net.Dialer {
-	return net.Dialer{
-		KeepAliveConfig: net.KeepAliveConfig{
-			Enable:   true,
-			Idle:     keepAliveIdle,
-			Interval: keepAliveInterval,
-			Count:    keepAliveProbes,
-		},
-		Control: func(network, address string, c syscall.RawConn) error {
-			if err := raiseBuffers(network, address, c); err != nil {
-				return err
-			}
-			var failed error
-			err := c.Control(func(fd uintptr) {
-				failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(tcpUserTimeout/time.Millisecond))
-			})
-			if err == nil && failed != nil {
-				err = failed
-			}
-			return err
-		},
+// tcpOptions sets the options of a connection to the daemon of another host.
+// TCP_NODELAY is set by package stream.
+func tcpOptions(fd int) error {
+	if err := raiseBuffers(fd); err != nil {
+		return err
 	}
+	for _, o := range [...]struct{ level, name, value int }{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAliveIdle / time.Second)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAliveInterval / time.Second)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes},
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(tcpUserTimeout / time.Millisecond)},
+	} {
+		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	return nil
 }
 
 // raiseBuffers asks for a large receive buffer: beyond the limit of the system
 // if we may, otherwise as much as it gives.
-func raiseBuffers(_, _ string, c syscall.RawConn) error {
-	return c.Control(func(fd uintptr) {
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
-		}
-	})
+func raiseBuffers(fd int) error {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	return nil
 }

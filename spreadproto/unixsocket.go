@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"wackamole/internal/stream"
 )
 
 // maxSocketPath is how long the path of a unix socket may be (sun_path, less
@@ -57,8 +59,7 @@ func (f socketFinder) dial(ctx context.Context, a Address) (net.Conn, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		d := net.Dialer{Control: raiseBuffers}
-		c, err := d.DialContext(ctx, "unix", path)
+		c, err := stream.Dial(ctx, stream.Unix(path), raiseBuffers)
 		if err == nil {
 			return c, nil
 		}

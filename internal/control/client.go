@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/stream"
 )
 
 const (
@@ -37,10 +40,10 @@ type session struct {
 // dial connects to the daemon at path.
 func dial(path string) (*session, error) {
 	deadline := time.Now().Add(dialTimeout)
-	conn, err := net.Dial("unix", path)
+	conn, err := stream.Dial(context.Background(), stream.Unix(path), nil)
 	for errors.Is(err, unix.EAGAIN) && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
-		conn, err = net.Dial("unix", path)
+		conn, err = stream.Dial(context.Background(), stream.Unix(path), nil)
 	}
 	if err != nil {
 		hint := "is wackamole running, and with this configuration?"

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wackamole/internal/rundir"
+	"wackamole/internal/stream"
 )
 
 // ErrInUse is the error of Listen when another daemon answers on the socket.
@@ -36,31 +38,17 @@ func listen(path string) (*Listener, error) {
 	if err := clearWay(path); err != nil {
 		return nil, err
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
-	}
-	file := os.NewFile(uintptr(fd), path)
-	defer file.Close() // net.FileListener has its own copy
 	// Linux gives the name the mode that the socket has when it is bound, less the umask: there is no
 	// moment in which others could connect, and the umask, which all threads share, stays as it is.
-	if err := unix.Fchmod(fd, 0o600); err != nil {
-		return nil, os.NewSyscallError("fchmod", err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		return nil, os.NewSyscallError("bind", err)
+	inner, err := stream.Listen(stream.Unix(path), func(fd int) error {
+		return os.NewSyscallError("fchmod", unix.Fchmod(fd, 0o600))
+	})
+	if err != nil {
+		return nil, cause(err)
 	}
 	var stat unix.Stat_t
-	err = unix.Lstat(path, &stat)
-	if err == nil {
-		err = unix.Listen(fd, 128)
-	}
-	var inner net.Listener
-	if err == nil {
-		inner, err = net.FileListener(file)
-	}
-	if err != nil {
-		_ = os.Remove(path)
+	if err := unix.Lstat(path, &stat); err != nil {
+		_ = inner.Close()
 		return nil, err
 	}
 	return &Listener{Listener: inner, path: path, stat: stat}, nil
@@ -77,7 +65,7 @@ func clearWay(path string) error {
 	case info.Mode().Type() != os.ModeSocket:
 		return errors.New("something that is not a socket has this name: remove it, or choose another name for Control")
 	}
-	conn, err := net.Dial("unix", path)
+	conn, err := stream.Dial(context.Background(), stream.Unix(path), nil)
 	if err == nil {
 		_ = conn.Close()
 		return ErrInUse

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -258,7 +259,7 @@ func TestStalledAnswerIsGivenUp(t *testing.T) {
 // awaitHangUp waits until the other end of conn is closed.
 func awaitHangUp(t testing.TB, conn net.Conn) {
 	t.Helper()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
+	raw, err := conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +417,9 @@ func FuzzRequests(f *testing.F) {
 		defer conn.Close()
 		go func() {
 			conn.Write(requests)
-			conn.(*net.UnixConn).CloseWrite()
+			if raw, err := conn.(syscall.Conn).SyscallConn(); err == nil {
+				raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_WR) })
+			}
 		}()
 		for _, r := range requests {
 			var head [4]byte

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -140,7 +141,7 @@ func exchange(ctx context.Context, server netip.AddrPort, name string, patience 
 	answer := make([]byte, maxAnswer)
 	for {
 		n, err := conn.Read(answer)
-		if err != nil {
+		if err != nil && err != io.EOF { // which is how an empty datagram looks
 			return nil, fmt.Errorf("nameserver: %w", err)
 		}
 		list, err := parseAnswer(answer[:n], query)
