@@ -19,6 +19,8 @@ func (p *parser) address(it item, needsInterface bool) (Address, bool) {
 	n, _ := parseNumbers(rest)
 	message := ""
 	switch {
+	case p.splitByBlank(it):
+		message = fmt.Sprintf("there is a blank between interface and address; write %s:%s in one word", clip(strings.TrimSuffix(it.text, ":")), p.peek(0).text)
 	case it.kind != itemAddress:
 		message = explain(it)
 	case needsInterface && name == "":
@@ -31,15 +33,29 @@ func (p *parser) address(it item, needsInterface bool) (Address, bool) {
 	}
 	if message != "" {
 		p.errorAt(it, "%s", message)
-		// "eth0: 10.0.0.1/32" is one mistake, not two.
-		if strings.HasSuffix(it.text, ":") && p.peek(0).kind == itemAddress {
-			p.next()
-		}
+		p.skipRest(it)
 		return Address{}, false
 	}
 	o := n.octets
 	addr := netip.AddrFrom4([4]byte{byte(o[0]), byte(o[1]), byte(o[2]), byte(o[3])})
 	return Address{p.keep(name), netip.PrefixFrom(addr, n.bits), n.network}, true
+}
+
+// splitByBlank reports whether the item is the interface of the address ahead.
+func (p *parser) splitByBlank(it item) bool {
+	if it.kind != itemWord || it.keyword != noKeyword || strings.ContainsAny(strings.TrimSuffix(it.text, ":"), ":./") {
+		return false
+	}
+	next := p.peek(0)
+	return next.kind == itemAddress && next.line == it.line && !strings.Contains(next.text, ":")
+}
+
+// skipRest leaves out what belongs to an item that is wrong: "eth0 10.0.0.1/32"
+// and "throttle 5" are one mistake, not two.
+func (p *parser) skipRest(it item) {
+	if p.splitByBlank(it) || it.keyword == keyThrottle && p.peek(0).kind == itemNumber {
+		p.next()
+	}
 }
 
 // explainNumbers says what is wrong with the numbers of an address, or "".
@@ -63,7 +79,7 @@ func explainInterface(name string) string {
 	switch {
 	case len(name) > maxInterfaceName:
 		return fmt.Sprintf("the interface name %s has %d characters, %d are possible; write the name as 'ip link' shows it", quote(name), len(name), maxInterfaceName)
-	case name == "." || name == ".." || strings.Contains(name, "/"):
+	case name == "." || name == ".." || strings.ContainsAny(name, `/="'`):
 		return fmt.Sprintf("no interface can have the name %s; write the name as 'ip link' shows it", quote(name))
 	}
 	return ""
@@ -80,22 +96,20 @@ func explain(it item) string {
 	quad, isQuad := parseQuad(dotted)
 	switch {
 	case it.kind == itemOpen, it.kind == itemEquals:
-		return fmt.Sprintf("%s is no address; write INTERFACE:ADDRESS/BITS such as eth0:10.0.0.1/32", text)
+		return fmt.Sprintf("%s is not an address; write INTERFACE:ADDRESS/BITS such as eth0:10.0.0.1/32", text)
 	case it.kind == itemQuoted && isAddress(text):
 		return fmt.Sprintf("an address is not quoted; write %s", text)
 	case it.keyword == keyThrottle, it.keyword == keyPing, it.keyword == keyARPCache:
-		return fmt.Sprintf("%s belongs into Notify { }; delete it here", it.keyword)
+		return fmt.Sprintf("%s belongs in Notify { }; delete it here", it.keyword)
 	case strings.ContainsAny(text[len(text)-min(1, len(text)):], ",;"):
 		return fmt.Sprintf("addresses are separated by blanks only; write %s", clip(strings.TrimRight(text, ",;")))
-	case strings.HasSuffix(text, ":"):
-		return fmt.Sprintf("there is a blank behind %s; write interface and address in one word such as eth0:10.0.0.1/32", quote(text))
 	case colon == 0:
 		return fmt.Sprintf("%s has no interface before the colon; write eth0%s or so", quote(text), clip(text))
 	case isQuad && strings.Contains(text[:max(colon, 0)], ":"):
 		name, alias, _ := strings.Cut(text[:colon], ":")
 		return fmt.Sprintf("%s is an alias, and aliases are numbered by wackamole; write %s without %s", quote(text[:colon]), clip(name+text[colon:]), quote(":"+alias))
 	case strings.Count(text, ":") > 1:
-		return fmt.Sprintf("%s is no IPv4 address, and wackamole has no others; write INTERFACE:a.b.c.d/BITS", quote(text))
+		return fmt.Sprintf("%s is not an IPv4 address, and wackamole manages no others; write INTERFACE:a.b.c.d/BITS", quote(text))
 	case whole, !isQuad:
 	case quad > 255:
 		return fmt.Sprintf("%d in %s is over 255; write four numbers from 0 to 255", quad, quote(text))
@@ -112,7 +126,7 @@ func explain(it item) string {
 	case strings.Contains(prefix, "N"):
 		return fmt.Sprintf("the n of %s is a small letter; write %s", quote(text), clip(strings.Replace(text, "/"+prefix, "/"+strings.ToLower(prefix), 1)))
 	}
-	return fmt.Sprintf("%s is no address; write INTERFACE:ADDRESS/BITS such as eth0:10.0.0.1/32", quote(text))
+	return fmt.Sprintf("%s is not an address; write INTERFACE:ADDRESS/BITS such as eth0:10.0.0.1/32", quote(text))
 }
 
 // parseQuad returns the largest of four numbers with dots between them.

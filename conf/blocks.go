@@ -29,7 +29,7 @@ func (p *parser) balance(name item) bool {
 			if near := nearest(it.text, names); near != "" {
 				p.errorAt(it, "there is no %s in Balance; write %s", quote(it.text), near)
 			} else {
-				p.errorAt(it, "%s does not belong into Balance; write AcquisitionsPerRound = NUMBER or all, or Interval = TIME", p.describe())
+				p.errorAt(it, "%s does not belong in Balance; write AcquisitionsPerRound = NUMBER or all, or Interval = TIME", p.describe())
 			}
 			p.next()
 			p.skipParameter()
@@ -55,7 +55,7 @@ func (p *parser) perRound(name item) bool {
 		p.config.Balance.PerRound = BalanceAll
 		return true
 	case it.kind != itemNumber:
-		p.errorAt(it, "%s is no number; write AcquisitionsPerRound = 1, or a larger number, or all", quote(it.text))
+		p.errorAt(it, "%s is not a number; write AcquisitionsPerRound = 1, or a larger number, or all", quote(it.text))
 		return false
 	}
 	n, ok := p.number(it)
@@ -76,7 +76,7 @@ func (p *parser) notify(name item) bool {
 	switch it := p.peek(0); {
 	case it.keyword == keyNone:
 		p.next()
-		p.noNames = name.place
+		p.noneAt = name.place
 		return true
 	case it.keyword == keyARPCache && p.peek(1).kind != itemEquals:
 		p.next()
@@ -132,9 +132,9 @@ func (p *parser) notifyAddress() {
 	if p.peek(0).keyword == keyThrottle {
 		p.next()
 		if p.peek(0).kind != itemNumber {
-			p.errorAt(p.peek(0), "%s is no number; write throttle 64 or so, the targets told a second", p.describe())
+			p.errorAt(p.peek(0), "throttle is followed by %s; write a number such as throttle 64, the targets told a second", p.describe())
 			ok = false
-			if p.peek(0).kind == itemTime {
+			if wrong := p.peek(0); wrong.kind == itemTime || wrong.kind == itemWord && wrong.keyword == noKeyword {
 				p.next()
 			}
 		} else {
@@ -181,7 +181,7 @@ func (p *parser) addNotify(it item, entry NotifyEntry) {
 	}
 	p.notified[entry] = it.place
 	p.config.Notify = append(p.config.Notify, entry)
-	p.noMatch = append(p.noMatch, it.place)
+	p.notifyAt = append(p.notifyAt, it.place)
 }
 
 // prefer parses Prefer None, Prefer ADDR, Prefer { ADDR... } and Prefer NAME,
@@ -207,8 +207,10 @@ func (p *parser) prefer(name item) bool {
 		return false
 	case it.kind == itemQuoted, it.kind == itemWord && it.keyword == noKeyword:
 		p.next()
-		if !it.bad {
-			p.warnAt(it.place, "Prefer %s has no effect, because it is no address with a prefix; write the first address of a virtual interface such as 10.0.0.1/32", quote(it.text))
+		if isAddress(it.text + "/32") {
+			p.warnAt(it.place, "Prefer %s has no effect without a prefix length; write Prefer %s/32", quote(it.text), clip(it.text))
+		} else if !it.bad {
+			p.warnAt(it.place, "Prefer %s has no effect, because it is not an address with a prefix; write the first address of a virtual interface such as 10.0.0.1/32", quote(it.text))
 		}
 		return true
 	default:

@@ -81,11 +81,11 @@ func (p *parser) placeOf(i int) place {
 // the same interface, and its own network must share addresses with the block.
 func (p *parser) checkNotify() {
 	entries := p.config.Notify
-	if p.noNames.line != 0 && len(entries) > 0 {
-		p.warnings.add(p.noNames, "Notify NONE has no effect beside the entries of other Notify settings; delete it, or them")
+	if p.noneAt.line != 0 && len(entries) > 0 {
+		p.warnings.add(p.noneAt, "Notify NONE has no effect beside the entries of other Notify settings; delete it, or them")
 	}
 	if len(entries) > maxNotify {
-		p.warnings.add(p.noMatch[maxNotify], "this is Notify entry number %d of %d; the original wackamole can hold no more than %d: write networks instead of single addresses if it shall read this file",
+		p.warnings.add(p.notifyAt[maxNotify], "this is Notify entry number %d of %d; the original wackamole can hold no more than %d: write networks instead of single addresses if it shall read this file",
 			maxNotify+1, len(entries), maxNotify)
 	}
 	if len(entries) == 0 || p.badVIFs {
@@ -99,11 +99,11 @@ func (p *parser) checkNotify() {
 		networks, known := near[e.Interface]
 		switch {
 		case e.Interface == "":
-			p.warnings.add(p.noMatch[i], "%s has no effect, because it names no interface; write it before the address as in eth0:%s", e.Block, e.Block)
+			p.warnings.add(p.notifyAt[i], "%s has no effect, because it names no interface; write it before the address as in eth0:%s", e.Block, e.Block)
 		case !known:
-			p.warnings.add(p.noMatch[i], "%s:%s has no effect, because no virtual address is on %s; write the interface of one", clip(e.Interface), e.Block, quote(e.Interface))
+			p.warnings.add(p.notifyAt[i], "%s:%s has no effect, because no virtual address is on %s; write the interface of one", clip(e.Interface), e.Block, quote(e.Interface))
 		case !networks.overlap(spanOf(e.Block)):
-			p.warnings.add(p.noMatch[i], "%s:%s has no effect, because no virtual address on %s has a part of it in its own network (/%d unless it says nNET); write nNET behind those addresses",
+			p.warnings.add(p.notifyAt[i], "%s:%s has no effect, because no virtual address on %s has a part of it in its own network (/%d unless it says nNET); write nNET behind those addresses",
 				clip(e.Interface), e.Block, quote(e.Interface), defaultNetwork)
 		}
 	}

@@ -2,7 +2,7 @@ package conf
 
 import "strings"
 
-// eventWords are what may follow the first word of an event.
+// eventChoice names the events in messages.
 const eventChoice = "on up, on down, post up or post down"
 
 // argument takes the string after RunDynamic, PerlUse or PerlUseLib.
@@ -48,7 +48,7 @@ func (p *parser) runDynamic(name item) bool {
 		return false
 	}
 	if p.peek(0).kind != itemEvent {
-		p.errorAt(p.peek(0), "%s is no event; write %s after %s", p.event(), eventChoice, quote(text))
+		p.errorAt(p.peek(0), "%s is not an event; write %s after %s", p.event(), eventChoice, quote(text))
 		return false
 	}
 	p.set[name.keyword] = name.place

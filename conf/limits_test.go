@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -18,24 +19,71 @@ func large(n int) []byte {
 	return []byte(b.String())
 }
 
+// allocated returns how many bytes and objects f allocates.
+func allocated(f func()) (size, count uint64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
+}
+
 // What a file costs grows with its size and no faster: twice the virtual
 // interfaces take about twice the allocations and twice the memory.
 func TestLinear(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates too")
 	}
-	cost := func(n int) (allocations float64) {
+	cost := func(n int) (size, count float64) {
 		source := large(n)
-		return testing.AllocsPerRun(3, func() {
+		s, c := allocated(func() {
 			c, _, err := Parse("large", source)
 			if err != nil || len(c.Interfaces) != n {
 				t.Fatal(err)
 			}
 		})
+		return float64(s), float64(c)
 	}
-	small, big := cost(7500), cost(15000)
-	if big > 2.2*small+100 {
-		t.Errorf("7,500 virtual interfaces take %.0f allocations, 15,000 take %.0f", small, big)
+	smallSize, smallCount := cost(7500)
+	bigSize, bigCount := cost(15000)
+	// Slices and maps grow in jumps, hence 3 and not 2 for the size.
+	if bigCount > 2.2*smallCount+100 || bigSize > 3*smallSize {
+		t.Errorf("7,500 virtual interfaces take %.0f allocations and %.0f bytes, 15,000 take %.0f and %.0f", smallCount, smallSize, bigCount, bigSize)
+	}
+	// The tables that live on are a good half of it.
+	if each := bigSize / 15000; each > 600 {
+		t.Errorf("a virtual interface takes %.0f bytes", each)
+	}
+}
+
+// The lexer looks at each byte a few times at most, whatever the text is.
+func TestLexerSteps(t *testing.T) {
+	for name, piece := range map[string]string{
+		"addresses":    "{ eth0:10.0.0.1/32 }\n",
+		"quotes":       `"a" 'b' `,
+		"runs":         `"a"b 'c'd `,
+		"open quotes":  "\"\n'\n",
+		"long runs":    strings.Repeat("x", 5000) + " ",
+		"events":       "on \n up ",
+		"no events":    "on \n\n\n\n\n\n\n\n post ",
+		"equals":       "Group=Group=Group= ",
+		"lone equals":  "= == === ",
+		"comments":     "#'\"\n",
+		"empty lines":  "\n\r\n",
+		"braces":       "{}",
+		"missing":      "Group=\nMature=\nControl=\n",
+		"glued events": "on upon upon up",
+	} {
+		source := strings.Repeat(piece, 200000/len(piece))
+		var problems collector
+		l := newLexer(source, &problems, &problems)
+		items := 0
+		for l.next().kind != itemEOF {
+			items++
+		}
+		if l.steps > 5*len(source) || items > len(source) {
+			t.Errorf("%s: %d bytes take %d steps to %d items", name, len(source), l.steps, items)
+		}
 	}
 }
 
@@ -80,6 +128,24 @@ func TestStateMustFit(t *testing.T) {
 	}
 }
 
+// entries are n addresses.
+func entries(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " a:10.%d.%d.%d/8", i>>16, i>>8&255, i&255)
+	}
+	return b.String()
+}
+
+// names are n addresses on as many interfaces.
+func names(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " if%d:10.%d.%d.%d/8", i, i>>16, i>>8&255, i&255)
+	}
+	return b.String()
+}
+
 // A hostile file costs no more than its size allows.
 func TestHostileFiles(t *testing.T) {
 	for name, source := range map[string]string{
@@ -91,11 +157,22 @@ func TestHostileFiles(t *testing.T) {
 		"too long": strings.Repeat(" ", MaxFileSize+1),
 		"settings": strings.Repeat("Group = g ", 100000),
 		"hooks":    strings.Repeat("RunDynamic a:b on up ", 100000),
+		"entries":  "Group = g VIFS { {" + entries(maxEntries+1),
+		"notify":   "Group = g VIFS { a:10.0.0.1/32 } Notify {" + entries(maxEntries+1) + "}",
+		"prefer":   "Group = g VIFS { a:10.0.0.1/32 } Prefer {" + entries(maxEntries+1) + "}",
+		"names":    "Group = g VIFS {" + names(50000) + "}",
+		"unknown":  strings.Repeat("Gruop = g ", 100000),
+		"quotes":   strings.Repeat("'a'b ", 200000),
 	} {
-		_, warnings, err := Parse(name, []byte(source))
+		var warnings []Problem
+		var err error
+		size, _ := allocated(func() { _, warnings, err = Parse(name, []byte(source)) })
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 			continue
+		}
+		if bound := uint64(50*len(source) + 1<<20); size > bound && !raceDetector {
+			t.Errorf("%s: %d bytes of text take %d bytes of memory, want at most %d", name, len(source), size, bound)
 		}
 		if text := err.Error(); len(text) > 100*1024 || len(warnings) > MaxProblems+1 {
 			t.Errorf("%s: %d bytes of errors, %d warnings", name, len(text), len(warnings))

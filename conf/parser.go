@@ -15,20 +15,23 @@ type parser struct {
 	warnings *collector
 	config   *Config
 
-	set     [keywordCount]place // where each setting was last
-	meant   [keywordCount]bool  // settings whose name was written wrongly
-	noNames place               // Notify NONE
-	entries int                 // against maxEntries
-	hooks   int                 // against maxHooks
+	set         [keywordCount]place // where each setting was last
+	meant       [keywordCount]bool  // settings that the file has, if only under a wrong name
+	namesListed bool                // a message has listed all settings
+	entries     int                 // against maxEntries
+	hooks       int                 // against maxHooks
 
 	interfaces map[string]string // one copy of each interface name
-	listed     map[uint32]place  // virtual addresses already listed
-	set1       []Address         // the set being read
+	pending    []Address         // the virtual interface being read
 	badVIFs    bool              // an entry of VirtualInterfaces was wrong
-	noMatch    []place           // places of config.Notify
+	noneAt     place             // Notify NONE
+	notifyAt   []place           // places of config.Notify
 	preferAt   []place           // places of config.Prefer
-	preferred  map[uint32]place
-	notified   map[NotifyEntry]place
+
+	// What is listed already, and where.
+	listed    map[uint32]place // virtual addresses
+	preferred map[uint32]place
+	notified  map[NotifyEntry]place
 }
 
 func newParser(name, source string) *parser {
@@ -102,9 +105,6 @@ func (p *parser) entry(it item) bool {
 // of a Balance parameter, and not a word that happens to be its name.
 func (p *parser) startsSetting() bool {
 	it := p.peek(0)
-	if it.kind != itemWord || it.keyword == noKeyword {
-		return false
-	}
 	switch it.keyword.form() {
 	case formEquals, formParameter:
 		return p.peek(1).kind == itemEquals
@@ -114,6 +114,17 @@ func (p *parser) startsSetting() bool {
 	return it.keyword.setting()
 }
 
+// startsUnknown reports whether the items ahead look like a setting whose name
+// is written wrongly.
+func (p *parser) startsUnknown() bool {
+	it := p.peek(0)
+	if it.kind != itemWord || it.keyword != noKeyword {
+		return false
+	}
+	after := p.peek(1).kind
+	return after == itemEquals || after == itemOpen || strings.Contains(it.text, "=")
+}
+
 // endsList reports whether the item ahead can't belong to a list in braces, so
 // that its closing brace must be missing.
 func (p *parser) endsList() bool {
@@ -121,8 +132,8 @@ func (p *parser) endsList() bool {
 	if it.kind == itemEOF {
 		return true
 	}
-	// Arp-Cache and Interval are words of lists, too.
-	if k := it.keyword; k.setting() && k != keyARPCache && k != noKeyword {
+	// Arp-Cache is an entry of a list, too.
+	if k := it.keyword; k.setting() && k != keyARPCache {
 		return true
 	}
 	return p.startsSetting() && it.keyword.setting()
@@ -141,6 +152,8 @@ func (p *parser) skip() {
 			depth = max(depth-1, 0)
 		case p.startsSetting() && (depth == 0 || it.keyword.setting()):
 			return
+		case p.startsUnknown() && depth == 0:
+			return
 		}
 	}
 }
@@ -148,7 +161,7 @@ func (p *parser) skip() {
 // file parses the whole file.
 func (p *parser) file() {
 	for p.peek(0).kind != itemEOF {
-		if it := p.peek(0); it.keyword.setting() && it.keyword != noKeyword {
+		if it := p.peek(0); it.keyword.setting() {
 			p.setting(p.next())
 		} else {
 			p.stray(p.next())
@@ -170,7 +183,7 @@ func (p *parser) setting(name item) {
 	case keyControl:
 		ok = p.control(name)
 	case keyModuleDir:
-		ok = p.text(name, &p.config.ModuleDir)
+		ok = p.moduleDir(name)
 	case keyRetry:
 		ok = p.duration(name, &p.config.RetryInterval, 1)
 	case keyMature:
@@ -201,6 +214,9 @@ func (p *parser) setting(name item) {
 // belong to it.
 func (p *parser) stray(it item) {
 	switch {
+	case it.bad:
+		// It may have been any setting: none is missing.
+		p.meant[keyGroup], p.meant[keyInterfaces] = true, true
 	case it.kind == itemClose:
 		p.errorAt(it, "this } closes nothing; delete it, or write the { that is missing before")
 		return
@@ -225,11 +241,11 @@ func (p *parser) stray(it item) {
 		p.errorAt(it, "the address %s is outside of all braces; write it into VirtualInterfaces { }, Notify { } or Prefer { }", quote(it.text))
 	case it.kind == itemEvent:
 		p.errorAt(it, "the event %q belongs to RunDynamic; write %s", it.event, keyRunDynamic.example())
-	case it.kind == itemQuoted && lookup(it.text).setting() && lookup(it.text) != noKeyword:
+	case it.kind == itemQuoted && lookup(it.text).setting():
 		p.errorAt(it, "the name of a setting is not quoted; write %s", lookup(it.text))
 		p.meant[lookup(it.text)] = true
 	case it.keyword == keyPerRound, it.keyword == keyInterval:
-		p.errorAt(it, "%s belongs into Balance; write %s", it.keyword, keyBalance.example())
+		p.errorAt(it, "%s belongs in Balance; write %s", it.keyword, keyBalance.example())
 	case it.keyword == keyThrottle, it.keyword == keyPing:
 		p.errorAt(it, "%s belongs to an entry in the braces of Notify; write for example Notify { eth0:10.0.0.0/24 throttle 64 ping }", it.keyword)
 	default:
@@ -240,15 +256,22 @@ func (p *parser) stray(it item) {
 
 // unknown reports a word that is no setting.
 func (p *parser) unknown(it item) {
-	// A list of all settings helps who has no manual at hand, once.
-	switch near := nearest(it.text, settingNames); {
+	if p.errors.full() {
+		p.errorAt(it, "")
+		return
+	}
+	name, _, _ := strings.Cut(it.text, "=") // as in Gruop=wack1
+	switch near := nearest(name, settingNames); {
 	case near != "":
 		p.meant[lookup(near)] = true
-		p.errorAt(it, "there is no setting %s; write %s", quote(it.text), near)
-	case p.errors.count() == 0:
-		p.errorAt(it, "there is no setting %s; write one of %s", quote(it.text), strings.Join(settingNames[2:], ", "))
+		p.errorAt(it, "there is no setting %s; write %s", quote(name), near)
+	case p.peek(0).kind != itemEquals && p.peek(0).kind != itemOpen && name == it.text:
+		p.errorAt(it, "%s belongs to no setting; delete it, or put text with blanks in quotes", quote(it.text))
+	case !p.namesListed:
+		p.namesListed = true // for who has no manual at hand, once
+		p.errorAt(it, "there is no setting %s; write one of %s", quote(name), strings.Join(settingNames[2:], ", "))
 	default:
-		p.errorAt(it, "there is no setting %s; delete it, or put text with blanks in quotes", quote(it.text))
+		p.errorAt(it, "there is no setting %s; delete it, or write the name of one", quote(name))
 	}
 }
 
@@ -263,7 +286,8 @@ func (p *parser) open(name item) (brace item, ok bool) {
 	if p.peek(0).kind == itemOpen {
 		return p.next(), true
 	}
-	return item{}, p.peek(0).kind == itemAddress
+	first := p.peek(0)
+	return item{}, first.kind == itemAddress || name.keyword == keyBalance && first.keyword.form() == formParameter
 }
 
 // unclosed reports a list whose } is missing.

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -44,6 +45,9 @@ func (c *Config) AppendText(b []byte) ([]byte, error) {
 		w.str(keyRunDynamic, hook.Name())
 		w.put(" ", hook.Event.String(), "\n")
 	}
+	if len(c.Interfaces) == 0 && w.err == nil {
+		w.err = errors.New("write a configuration: it has no virtual interfaces")
+	}
 	return w.b, w.err
 }
 
@@ -75,7 +79,7 @@ func (w *writer) str(k keyword, value string) {
 func (w *writer) string(k keyword, value string) {
 	text, ok := stringToken(k, value)
 	if !ok && w.err == nil {
-		w.err = fmt.Errorf("write %s %s to a configuration: the language has no way to quote it", k, quote(value))
+		w.err = fmt.Errorf("write %s %s to a configuration: no file can hold this text", k, quote(value))
 	}
 	w.put(text)
 }
@@ -83,6 +87,9 @@ func (w *writer) string(k keyword, value string) {
 // stringToken returns the way to write a string. What is right is for the
 // lexer to decide.
 func stringToken(k keyword, value string) (string, bool) {
+	if value == "" {
+		return `""`, false // an error in a file
+	}
 	for _, token := range [...]string{value, `"` + value + `"`, `'` + value + `'`} {
 		var problems collector
 		l := newLexer(token, &problems, &problems)

@@ -82,6 +82,10 @@ func (c *collector) position(at place) Position {
 	return Position{c.file, at.line, at.column}
 }
 
+// full reports whether further problems are only counted, so that their text
+// does not matter.
+func (c *collector) full() bool { return len(c.list) == MaxProblems }
+
 // count returns how many problems were reported, kept or not.
 func (c *collector) count() int { return len(c.list) + c.more }
 

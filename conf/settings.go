@@ -76,57 +76,62 @@ func (p *parser) once(name item) {
 	p.set[name.keyword] = name.place
 }
 
-// text parses a setting that is any string.
-func (p *parser) text(name item, to *string) bool {
-	it, ok := p.value(name)
-	if !ok {
-		return false
+// text parses a setting that is a string, and returns it with its item.
+func (p *parser) text(name item) (it item, text string, ok bool) {
+	if it, ok = p.value(name); ok {
+		text, ok = p.str(name, it)
 	}
-	text, ok := p.str(name, it)
 	if ok {
 		p.once(name)
-		*to = text
+	}
+	return it, text, ok
+}
+
+func (p *parser) moduleDir(name item) bool {
+	_, text, ok := p.text(name)
+	if ok {
+		p.config.ModuleDir = text
 	}
 	return ok
 }
 
 func (p *parser) spread(name item) bool {
-	var text string
-	if !p.text(name, &text) {
+	it, text, ok := p.text(name)
+	if !ok {
 		return false
 	}
 	port, host, at := strings.Cut(text, "@")
 	if isNumber(port) {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
-			p.errorAt(name, "the port %s of Spread does not fit; write a number from 1 to 65535 such as Spread = 4803", clip(port))
+			p.errorAt(it, "the port %s of Spread does not fit; write a number from 1 to 65535 such as Spread = 4803", clip(port))
 			return false
 		}
 		text = strconv.FormatUint(n, 10) + text[len(port):]
 	}
 	if at && (port == "" || host == "") || strings.ContainsAny(text, " \t\r") {
-		p.errorAt(name, "%s names no Spread daemon; write PORT or PORT@HOST such as Spread = 4803@127.0.0.1", quote(text))
+		p.errorAt(it, "%s names no Spread daemon; write PORT or PORT@HOST such as Spread = 4803@127.0.0.1", quote(text))
 		return false
 	}
 	if len(text) > maxSpread {
-		p.warnAt(name.place, "the name of the Spread daemon has %d characters, of which the original wackamole uses the first %d; write a shorter one", len(text), maxSpread)
+		p.warnAt(it.place, "the name of the Spread daemon has %d characters, of which the original wackamole uses the first %d; write a shorter one", len(text), maxSpread)
 	}
 	p.config.Spread, p.config.SpreadAt = text, p.position(name.place)
 	return true
 }
 
 func (p *parser) group(name item) bool {
-	var text string
-	if !p.text(name, &text) {
+	it, text, ok := p.text(name)
+	if !ok {
 		return false
 	}
 	// What the library lets through, see its SP_join.
 	if i := strings.IndexFunc(text, func(r rune) bool { return r < 0x24 || r > 0x7e }); i >= 0 {
-		p.errorAt(name, "Spread allows no %s in the name of a group; write letters, digits and signs such as Group = wack1", quote(string([]rune(text[i:])[:1])))
+		p.errorAt(it, "Spread allows no %s in the name of a group; write letters, digits and signs such as Group = wack1", quote(string([]rune(text[i:])[:1])))
 		return false
 	}
 	if len(text) > maxGroup {
-		p.warnAt(name.place, "a group name has %d characters at most, so this group is %q; write a shorter name", maxGroup, text[:maxGroup])
+		p.warnAt(it.place, "a group name has %d characters at most, so this group is %q; write a shorter name", maxGroup, text[:maxGroup])
 		text = text[:maxGroup]
 	}
 	p.config.Group = text
@@ -140,16 +145,16 @@ var logFacilities = []string{
 }
 
 func (p *parser) logFacility(name item) bool {
-	var text string
-	if !p.text(name, &text) {
+	it, text, ok := p.text(name)
+	if !ok {
 		return false
 	}
 	facility := strings.TrimPrefix(strings.ToLower(text), "log_") // as in C
 	if !slices.Contains(logFacilities, facility) {
 		if near := nearest(facility, logFacilities); near != "" {
-			p.errorAt(name, "there is no log facility %s; write LogFacility = %s", quote(text), near)
+			p.errorAt(it, "there is no log facility %s; write LogFacility = %s", quote(text), near)
 		} else {
-			p.errorAt(name, "there is no log facility %s; write daemon, user, local0 to local7 or another name of syslog", quote(text))
+			p.errorAt(it, "there is no log facility %s; write daemon, user, local0 to local7 or another name of syslog", quote(text))
 		}
 		return false
 	}
@@ -161,19 +166,19 @@ func (p *parser) logFacility(name item) bool {
 }
 
 func (p *parser) control(name item) bool {
-	var text string
-	if !p.text(name, &text) {
+	it, text, ok := p.text(name)
+	if !ok {
 		return false
 	}
 	if !path.IsAbs(text) {
 		text = path.Join(controlDir, text)
 	}
 	if strings.HasSuffix(text, "/") || text == controlDir || strings.HasSuffix(text, "/..") {
-		p.errorAt(name, "the control socket %s is a directory; write the path of a file in it such as %s", quote(text), keyControl.example())
+		p.errorAt(it, "the control socket %s is a directory; write the path of a file in it such as %s", quote(text), keyControl.example())
 		return false
 	}
 	if len(text) > maxSocketPath {
-		p.errorAt(name, "the path of the control socket has %d bytes, %d are possible; write a shorter path such as %s", len(text), maxSocketPath, keyControl.example())
+		p.errorAt(it, "the path of the control socket has %d bytes, %d are possible; write a shorter path such as %s", len(text), maxSocketPath, keyControl.example())
 		return false
 	}
 	p.config.Control = text
@@ -193,13 +198,19 @@ func (p *parser) duration(name item, to *time.Duration, least int64) bool {
 		case it.kind == itemQuoted && isTime(it.text):
 			p.errorAt(it, "a time is not quoted; write %s = %s", name.keyword, clip(it.text))
 		default:
-			p.errorAt(it, "%s is no time; write a number and s, m or h in one word such as %s", quote(it.text), name.keyword.example())
+			p.errorAt(it, "%s is not a time; write a number and s, m or h in one word such as %s", quote(it.text), name.keyword.example())
 		}
 		return false
 	}
 	last := len(it.text) - 1
 	// The original takes hours for seconds.
-	unit := map[byte]int64{'s': 1, 'm': 60, 'h': 3600}[lowerASCII(it.text[last])]
+	unit := int64(1)
+	switch it.text[last] {
+	case 'm', 'M':
+		unit = 60
+	case 'h', 'H':
+		unit = 3600
+	}
 	n, err := strconv.ParseInt(it.text[:last], 10, 64)
 	if err != nil || n > maxSeconds/unit {
 		p.errorAt(it, "the time %s does not fit; write %d%c at most", clip(it.text), maxSeconds/unit, it.text[last])

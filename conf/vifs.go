@@ -29,7 +29,7 @@ func (p *parser) virtualInterfaces(name item) bool {
 			}
 		default:
 			p.next()
-			p.set1 = p.set1[:0]
+			p.pending = p.pending[:0]
 			p.addAddress(it)
 			p.addInterface(it)
 		}
@@ -39,7 +39,7 @@ func (p *parser) virtualInterfaces(name item) bool {
 // addressSet parses the rest of a set in braces. It reports whether the list
 // around it goes on.
 func (p *parser) addressSet(name, brace item) bool {
-	p.set1 = p.set1[:0]
+	p.pending = p.pending[:0]
 	for n := 0; ; n++ {
 		it := p.peek(0)
 		switch {
@@ -76,18 +76,18 @@ func (p *parser) addAddress(it item) {
 		return
 	}
 	p.listed[toUint32(a.Addr())] = it.place
-	p.set1 = append(p.set1, a)
+	p.pending = append(p.pending, a)
 }
 
 // addInterface makes the present set a virtual interface, if it has addresses.
 func (p *parser) addInterface(at item) {
-	if len(p.set1) == 0 {
+	if len(p.pending) == 0 {
 		return
 	}
-	if n := len(p.set1) - 1; n > maxFurther {
+	if n := len(p.pending) - 1; n > maxFurther {
 		p.warnAt(at.place, "this set has %d addresses; write %d at most if members of the cluster run the original wackamole, which can hold no more", n+1, maxFurther+1)
 	}
-	p.config.Interfaces = append(p.config.Interfaces, VirtualInterface{slices.Clone(p.set1), p.position(at.place)})
+	p.config.Interfaces = append(p.config.Interfaces, VirtualInterface{slices.Clone(p.pending), p.position(at.place)})
 }
 
 // usable checks an address that shall become a virtual one.
