@@ -3,11 +3,9 @@ package garp
 import (
 	"errors"
 	"fmt"
-	"net"
-	"syscall"
+	"os"
 	"unsafe"
 
-	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,8 +28,7 @@ type Sockets struct {
 // A socket is the way to one interface as it was when last looked at.
 type socket struct {
 	index int32
-	conn  *packet.Conn
-	raw   syscall.RawConn
+	fd    int
 	// Destinations: the interface, and the frame's EtherType, which traffic
 	// control filters by. Kernels before 5.0 do not read it from the frame.
 	arp, ip unix.RawSockaddrLinklayer
@@ -62,7 +59,7 @@ func (s *Sockets) forget(name string) error {
 		return nil
 	}
 	delete(s.byName, name)
-	return x.conn.Close()
+	return unix.Close(x.fd)
 }
 
 // Link reads the interface's present link-layer address and opens a socket for
@@ -90,7 +87,7 @@ func (s *Sockets) Link(name string) (LinkAddr, error) {
 	if err := s.forget(name); err != nil {
 		return LinkAddr{}, fmt.Errorf("close the packet socket on the interface that was %s: %w", name, err)
 	}
-	if x, err = open(name, index); err != nil {
+	if x, err = open(index); err != nil {
 		return LinkAddr{}, fmt.Errorf("open a packet socket on %s (needs root or CAP_NET_RAW): %w", name, err)
 	}
 	s.byName[name] = x
@@ -99,17 +96,17 @@ func (s *Sockets) Link(name string) (LinkAddr, error) {
 
 // open makes a socket that only sends: with protocol 0 the kernel queues
 // nothing for it.
-func open(name string, index int32) (*socket, error) {
-	conn, err := packet.Listen(&net.Interface{Index: int(index), Name: name}, packet.Raw, 0, nil)
+func open(index int32) (*socket, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, os.NewSyscallError("socket", err)
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: int(index)}); err != nil {
+		_ = unix.Close(fd)
+		return nil, os.NewSyscallError("bind", err)
 	}
 	return &socket{
-		index: index, conn: conn, raw: raw,
+		index: index, fd: fd,
 		arp: destination(index, etherARP), ip: destination(index, etherIPv4),
 	}, nil
 }
@@ -167,21 +164,17 @@ func (s *Sockets) sendSome(x *socket, frames [][]byte) (n int, err error) {
 		message.Iov = &s.vectors[i]
 		message.SetIovlen(1)
 	}
-	var errno syscall.Errno
-	err = x.raw.Control(func(fd uintptr) {
+	var errno unix.Errno
+	if s.single {
+		_, _, errno = unix.Syscall(unix.SYS_SENDMSG, uintptr(x.fd), uintptr(unsafe.Pointer(&s.messages[0].Hdr)), unix.MSG_DONTWAIT)
+		n = 1
+	} else {
 		var r uintptr
-		if s.single {
-			_, _, errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.messages[0].Hdr)), unix.MSG_DONTWAIT)
-			r = 1
-		} else {
-			r, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.messages[0])), uintptr(len(frames)), unix.MSG_DONTWAIT, 0, 0)
-		}
-		if errno == 0 {
-			n = int(r)
-		}
-	})
-	if err == nil && errno != 0 {
-		err = errno
+		r, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, uintptr(x.fd), uintptr(unsafe.Pointer(&s.messages[0])), uintptr(len(frames)), unix.MSG_DONTWAIT, 0, 0)
+		n = int(r)
 	}
-	return n, err
+	if errno != 0 {
+		return 0, errno
+	}
+	return n, nil
 }

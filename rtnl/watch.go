@@ -3,10 +3,9 @@ package rtnl
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
-	"syscall"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,6 +66,9 @@ func (e Event) String() string {
 const (
 	// watchBuffer is the size asked for as receive buffer: a thousand changes.
 	watchBuffer = 1 << 20
+	// watchReceive is the longest datagram of changes that is read whole; the
+	// kernel's are shorter than 2 KiB. A longer one counts as lost.
+	watchReceive = 16 << 10
 	// watchQueue is how many events wait for a reader that is busy. More wait in
 	// the socket, and when it is full, the next event is Lost.
 	watchQueue = 64
@@ -74,7 +76,7 @@ const (
 
 // A Watcher reports changes of interfaces and IPv4 addresses.
 type Watcher struct {
-	conn   *netlink.Conn
+	conn   *os.File // in the runtime's poller
 	lister session
 	events chan Event
 	done   chan struct{}
@@ -86,7 +88,11 @@ type Watcher struct {
 // Watch starts to watch. Changes that c itself makes are left out: the kernel
 // filters them away, so that taking over thousands of addresses wakes nobody.
 func (c *Conn) Watch() (*Watcher, error) {
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR})
+	var own uint32
+	if s, ok := c.session.transport.(*socket); ok {
+		own = s.port
+	}
+	conn, err := openWatch(own)
 	if err != nil {
 		return nil, fmt.Errorf("watch interfaces: %w", err)
 	}
@@ -94,14 +100,6 @@ func (c *Conn) Watch() (*Watcher, error) {
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("watch interfaces: %w", err)
-	}
-	_ = conn.SetReadBuffer(watchBuffer) // the default is smaller, and does
-	if s, ok := c.session.transport.(*socket); ok {
-		if err := leaveOut(conn, s.port); err != nil {
-			conn.Close()
-			lister.close()
-			return nil, fmt.Errorf("watch interfaces: set filter: %w", err)
-		}
 	}
 	w := &Watcher{
 		conn:   conn,
@@ -114,24 +112,32 @@ func (c *Conn) Watch() (*Watcher, error) {
 	return w, nil
 }
 
-// leaveOut attaches a filter that drops notifications of what the socket with
-// the given port id did (nlmsg_pid, at offset 12 of the header).
-func leaveOut(conn *netlink.Conn, port uint32) error {
-	raw, err := conn.SyscallConn()
+// openWatch opens a socket that hears of changes, except for those that the
+// socket with port id own makes, if that is not 0.
+func openWatch(own uint32) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("open rtnetlink socket: %w", err)
 	}
-	filter := ownFilter(port)
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
-	})
-	return first(err, failed)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, watchBuffer) // the default is smaller, and does
+	if own != 0 {
+		filter := ownFilter(own)
+		program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+		err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	}
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR})
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("set up rtnetlink socket: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "rtnetlink"), nil
 }
 
-// ownFilter returns the program in classic BPF, which loads in network order
-// what netlink has in the machine's.
+// ownFilter returns a program in classic BPF that drops notifications of what
+// the socket with the given port id did (nlmsg_pid, at offset 12 of the header).
+// BPF loads in network order what netlink has in the machine's.
 func ownFilter(port uint32) []unix.SockFilter {
 	b := order.AppendUint32(nil, port)
 	return []unix.SockFilter{
@@ -151,15 +157,20 @@ func (w *Watcher) Close() error {
 	w.once.Do(func() { close(w.done) })
 	err := w.conn.Close()
 	w.reader.Wait()
+	if errors.Is(err, os.ErrClosed) {
+		return nil // by the goroutine, as the socket had failed
+	}
 	return err
 }
 
 func (w *Watcher) run() {
 	defer close(w.events)
 	defer w.lister.transport.close()
+	defer w.conn.Close()
+	buffer := make([]byte, watchReceive)
 	for {
-		messages, err := w.conn.Receive()
-		if errors.Is(err, syscall.ENOBUFS) {
+		b, err := w.receive(buffer)
+		if err == unix.ENOBUFS {
 			w.seed()
 			if !w.emit(Event{Kind: Lost}) {
 				return
@@ -167,16 +178,45 @@ func (w *Watcher) run() {
 			continue
 		}
 		if err != nil {
-			w.conn.Close()
 			return
 		}
-		for _, m := range messages {
-			e, ok := w.event(uint16(m.Header.Type), m.Data)
-			if ok && !w.emit(e) {
+		for len(b) > 0 {
+			var m message
+			if m, b, err = next(b); err != nil {
+				break
+			}
+			if e, ok := w.event(m.kind, m.body); ok && !w.emit(e) {
 				return
 			}
 		}
 	}
+}
+
+// receive waits for a datagram of the kernel's. The error is ENOBUFS where one
+// was lost, or was too long.
+func (w *Watcher) receive(buffer []byte) (b []byte, err error) {
+	raw, err := w.conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) (done bool) {
+		for {
+			n, _, flags, from, err := unix.Recvmsg(int(fd), buffer, nil, 0)
+			sender, ok := from.(*unix.SockaddrNetlink)
+			switch {
+			case err == unix.EAGAIN:
+				return false
+			case err == unix.EINTR, err == nil && ok && sender.Pid != 0:
+				continue // another process, not the kernel
+			case err == nil && flags&unix.MSG_TRUNC != 0:
+				err = unix.ENOBUFS
+			}
+			b, failed = buffer[:max(n, 0)], err
+			return true
+		}
+	})
+	return b, first(err, failed)
 }
 
 func (w *Watcher) emit(e Event) bool {
