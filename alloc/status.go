@@ -54,3 +54,6 @@ func (m *Machine) Holds(key netip.Addr) bool {
 	i, ok := m.index[key]
 	return ok && m.held[i] != Unclaimed
 }
+
+// Order returns the byte order in which the machine writes its integers.
+func (m *Machine) Order() ByteOrder { return m.order }
