@@ -109,28 +109,25 @@ func (r *Reference) allocate() {
 			r.priority[v.Key()] = 5
 		}
 	}
+	count := make(map[netip.Addr]int)
+	for _, v := range r.list {
+		if r.priority[v.Key()] != 0 {
+			count[r.Owner[v.Key()]]++
+		}
+	}
 	for _, v := range r.list {
 		if r.priority[v.Key()] != 0 {
 			continue
 		}
-		best, fewest := "", 0
+		best := r.address[r.names[0]]
 		for _, name := range r.names {
-			if n := r.count(name); best == "" || n < fewest {
-				best, fewest = name, n
+			if a := r.address[name]; count[a] < count[best] {
+				best = a
 			}
 		}
-		r.Owner[v.Key()], r.priority[v.Key()] = r.address[best], 2
+		r.Owner[v.Key()], r.priority[v.Key()] = best, 2
+		count[best]++
 	}
-}
-
-func (r *Reference) count(name string) int {
-	n := 0
-	for _, v := range r.list {
-		if r.priority[v.Key()] != 0 && r.Owner[v.Key()] == r.address[name] {
-			n++
-		}
-	}
-	return n
 }
 
 func (r *Reference) balance(m alloc.Message) {

@@ -42,10 +42,10 @@ type World struct {
 	silent     int       // one in so many members never answers; 0: none
 	hosts      int
 	born       int
-	views      int
 	components map[int]*component
 	ids        uint32
 	now        time.Duration
+	compared   map[place]bool // with the reference
 	trace      []string
 	tracing    bool
 
@@ -81,7 +81,7 @@ type member struct {
 
 // New makes a world of a seed.
 func New(seed uint64) *World {
-	w := &World{random: rand.New(rand.NewPCG(seed, 0)), components: map[int]*component{0: {}}}
+	w := &World{random: rand.New(rand.NewPCG(seed, 0)), components: map[int]*component{0: {}}, compared: make(map[place]bool)}
 	w.hosts = 1 + w.random.IntN([]int{3, 5, 8, 24}[w.random.IntN(4)])
 	count := w.random.IntN([]int{4, 12, 40, 300}[w.random.IntN(4)])
 	for i := range count {

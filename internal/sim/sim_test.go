@@ -10,9 +10,9 @@ import (
 
 // A fixed batch of worlds; make sim plays as many as one likes.
 func TestWorlds(t *testing.T) {
-	count := 1500
+	count := 400
 	if testing.Short() {
-		count = 200
+		count = 80
 	}
 	views := 0
 	for seed := range uint64(count) {
