@@ -2,7 +2,7 @@ package garp
 
 import (
 	"net/netip"
-	"slices"
+	"sort"
 	"sync"
 )
 
@@ -149,6 +149,6 @@ func (p *pool) snapshot() []Neighbour {
 		neighbours[i] = Neighbour{Addr: netip.AddrFrom4(fromUint32(s.addr)), Link: s.link}
 	}
 	p.mu.Unlock()
-	slices.SortFunc(neighbours, func(a, b Neighbour) int { return a.Addr.Compare(b.Addr) })
+	sort.Slice(neighbours, func(i, j int) bool { return neighbours[i].Addr.Less(neighbours[j].Addr) })
 	return neighbours
 }

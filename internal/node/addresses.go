@@ -3,7 +3,7 @@ package node
 import (
 	"errors"
 	"net/netip"
-	"slices"
+	"sort"
 	"time"
 
 	"wackamole/conf"
@@ -208,10 +208,11 @@ func (n *Node) due(all map[netip.Addr]*holding) (list []*holding) {
 // sortHoldings brings holdings into configuration order, so that those of one
 // virtual interface are together.
 func sortHoldings(list []*holding) {
-	slices.SortFunc(list, func(a, b *holding) int {
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
 		if a.vif != b.vif {
-			return a.vif - b.vif
+			return a.vif < b.vif
 		}
-		return a.address.Addr().Compare(b.address.Addr())
+		return a.address.Addr().Less(b.address.Addr())
 	})
 }

@@ -3,6 +3,7 @@ package spreadd
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"wackamole/spreadproto"
 )
@@ -36,7 +37,7 @@ func (s *Server) join(x *session, name string) {
 	}
 	x.groups++
 	g.members = append(g.members, x)
-	slices.SortFunc(g.members, s.compare)
+	s.sort(g.members)
 	s.changed(name, g, x, spreadproto.CauseJoin)
 }
 
@@ -165,6 +166,10 @@ func (s *Server) compare(a, b *session) int {
 		}
 	}
 	return cmp.Compare(a.private, b.private)
+}
+
+func (s *Server) sort(members []*session) {
+	sort.Slice(members, func(i, j int) bool { return s.compare(members[i], members[j]) < 0 })
 }
 
 func privates(members []*session) []string {

@@ -3,6 +3,7 @@ package spreadd
 import (
 	"maps"
 	"slices"
+	"sort"
 
 	"wackamole/spreadproto"
 )
@@ -140,8 +141,8 @@ func (s *Server) transition(name string, id spreadproto.GroupID, members []*sess
 // form makes and announces the first view of a group in a new ring. The sets of
 // members that come from the same view are in the order of their first members.
 func (s *Server) form(name string, g *group, c *component, sets [][]*session) {
-	slices.SortFunc(g.members, s.compare)
-	slices.SortFunc(sets, func(a, b []*session) int { return s.compare(a[0], b[0]) })
+	s.sort(g.members)
+	sort.Slice(sets, func(i, j int) bool { return s.compare(sets[i][0], sets[j][0]) < 0 })
 	g.id, g.pending = c.firstID(), false
 	set := make(map[*session]int)
 	named := make([][]string, len(sets))
