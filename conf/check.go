@@ -1,9 +1,9 @@
 package conf
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
+	"sort"
 )
 
 // Sizes of the messages that members exchange, in bytes.
@@ -195,7 +195,7 @@ func spanOf(block netip.Prefix) span {
 
 // merge returns the same addresses in order, no two ranges overlapping.
 func (s spans) merge() spans {
-	slices.SortFunc(s, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	sort.Slice(s, func(i, j int) bool { return s[i].first < s[j].first })
 	merged := s[:0]
 	for _, next := range s {
 		if n := len(merged); n > 0 && next.first <= merged[n-1].last {
@@ -209,6 +209,6 @@ func (s spans) merge() spans {
 
 // overlap reports whether merged ranges share an address with another.
 func (s spans) overlap(other span) bool {
-	i, _ := slices.BinarySearchFunc(s, other.first, func(e span, first uint32) int { return cmp.Compare(e.last, first) })
+	i := sort.Search(len(s), func(i int) bool { return s[i].last >= other.first })
 	return i < len(s) && s[i].first <= other.last
 }

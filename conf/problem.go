@@ -1,9 +1,8 @@
 package conf
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -91,8 +90,9 @@ func (c *collector) count() int { return len(c.list) + c.more }
 
 // problems returns what was collected in the order of the file.
 func (c *collector) problems() Problems {
-	slices.SortStableFunc(c.list, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	sort.SliceStable(c.list, func(i, j int) bool {
+		a, b := c.list[i].Position, c.list[j].Position
+		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
 	})
 	if c.more > 0 {
 		return append(c.list, Problem{c.position(c.rest), fmt.Sprintf("and %d more problems", c.more)})
