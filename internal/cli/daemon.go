@@ -30,7 +30,7 @@ type daemon struct {
 
 // runDaemon is what the program is for.
 func runDaemon(o options, stdout, stderr io.Writer) int {
-	d := &daemon{options: o, supervisor: daemonize.NewNotifier()}
+	d := &daemon{options: o}
 	if !o.foreground && !o.supervised {
 		background, status, done := daemonize.Start(os.Args, stderr)
 		if done {
@@ -38,6 +38,7 @@ func runDaemon(o options, stdout, stderr io.Writer) int {
 		}
 		d.background, stderr = background, background
 	}
+	d.supervisor = daemonize.NewNotifier()
 	if err := d.run(stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "%v\n", err)
 		if d.log != nil {

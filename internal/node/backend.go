@@ -96,7 +96,7 @@ func (n *Node) snapshot() *control.State {
 		}
 	}
 	stats := n.door.Announcer.Stats()
-	s.Counters.Announcements = stats.Announcements + stats.Notifications
+	s.Counters.Announcements, s.Counters.Notifications = stats.Announcements, stats.Notifications
 	if n.door.Hooks != nil {
 		s.Counters.HookFailures, s.Counters.HooksDropped = n.door.Hooks.Failures()
 	}

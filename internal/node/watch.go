@@ -30,6 +30,7 @@ func (n *Node) missing(a rtnl.Address, how string) {
 		return
 	}
 	x.present, x.labelled = false, false
+	n.counters.AddressesBack++
 	pause := x.miss(time.Now())
 	n.log.Warningf("%s %v from interface %s: putting it back in %v", how, a.Prefix, a.Interface, pause)
 	n.alarms.setBy(repairAlarm, pause)
