@@ -28,10 +28,10 @@ func (w *World) broken(format string, args ...any) error {
 	return &Broken{fmt.Sprintf(format, args...), w.trace}
 }
 
-// place is how far a member has come: the view, and how many messages in it.
+// place is how far a member has come: the view, and what it received in it.
 type place struct {
-	view alloc.ViewID
-	at   int
+	view   alloc.ViewID
+	digest uint64
 }
 
 // check looks at every member.
@@ -53,8 +53,8 @@ func (w *World) check() error {
 				return w.broken("%s: row of %v says held %v, the host says %v", x.name, r.Key, r.Held, x.holds[r.Key])
 			}
 		}
-		// Members of one view that have received equally much must agree.
-		p := place{x.view, len(x.history)}
+		// Members of one view that have received the same must agree.
+		p := place{x.view, x.digest}
 		if other := first[p]; other == nil {
 			first[p] = x
 			owners[p] = make(map[netip.Addr]*member)

@@ -102,9 +102,9 @@ func (w *World) fault() {
 	}
 }
 
-// split moves some members into a component of their own. What was on its way is,
-// on each side, delivered before the new view or after it, or lost if its sender is
-// on the other side.
+// split moves some members into a component of their own. What was on its way has
+// its place in the order; each side delivers it up to some point, without a gap,
+// and then, before the new view or after it, only what its own members sent.
 func (w *World) split() {
 	from := w.numbers()[w.random.IntN(len(w.components))]
 	to := 0
@@ -116,38 +116,41 @@ func (w *World) split() {
 	}
 	w.say("component %d splits, %d is new", from, to)
 	w.components[to] = &component{}
-	old := w.components[from]
 	for _, x := range w.members {
 		if x.component == from && w.random.IntN(2) == 0 {
 			x.component = to
 		}
 	}
-	var stay []sent
-	for _, s := range old.pending {
-		switch other := w.random.IntN(2) == 0; {
-		case s.from.component == to:
-			w.components[to].pending = append(w.components[to].pending, s)
-			if other { // it had reached the other side
-				w.inject(from, s)
+	line := w.shuffled(from)
+	w.components[from].pending = nil
+	for _, side := range []int{from, to} {
+		known := w.random.IntN(len(line) + 1)
+		for _, s := range line[:known] {
+			for _, x := range w.in(side) {
+				x.inbox = append(x.inbox, s.message)
 			}
-		default:
-			stay = append(stay, s)
-			if other {
-				w.inject(to, s)
+		}
+		for _, s := range line[known:] {
+			if s.from.component == side {
+				w.components[side].pending = append(w.components[side].pending, s)
 			}
 		}
 	}
-	old.pending = stay
 	w.newView(from)
 	w.newView(to)
 }
 
-// inject has the members of a component receive a message of a sender that is not
-// with them any more.
-func (w *World) inject(component int, s sent) {
-	for _, x := range w.in(component) {
-		x.inbox = append(x.inbox, s.message)
+// shuffled puts all that is on its way in a component into an order that Spread
+// could give it: any that keeps that of each sender.
+func (w *World) shuffled(component int) []sent {
+	rest := slices.Clone(w.components[component].pending)
+	line := make([]sent, 0, len(rest))
+	for len(rest) > 0 {
+		i := w.pick(rest)
+		line = append(line, rest[i])
+		rest = slices.Delete(rest, i, i+1)
 	}
+	return line
 }
 
 // merge puts two components together. Each side first gets the rest of what was

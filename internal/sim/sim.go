@@ -21,6 +21,7 @@ package sim
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -74,6 +75,7 @@ type member struct {
 	inbox     []alloc.Event
 	view      alloc.ViewID
 	history   []alloc.Message // received in this view
+	digest    uint64          // of the history
 	due       [alloc.Timers]time.Duration
 	armed     [alloc.Timers]bool
 	holds     map[netip.Addr]bool
@@ -162,10 +164,17 @@ func (w *World) disconnect(x *member, reason string) {
 	w.newView(x.component)
 }
 
-// forget drops what a member that is gone has not got into the order.
+// forget drops the last of what a member that is gone had sent: it had not
+// reached Spread.
 func (w *World) forget(x *member) {
 	c := w.components[x.component]
-	c.pending = slices.DeleteFunc(c.pending, func(s sent) bool { return s.from == x && w.random.IntN(2) == 0 })
+	keep := w.random.IntN(len(c.pending) + 1)
+	c.pending = slices.DeleteFunc(c.pending, func(s sent) bool {
+		if s.from == x {
+			keep--
+		}
+		return s.from == x && keep < 0
+	})
 }
 
 // in lists the members that are in the group in a component.
@@ -211,13 +220,18 @@ func (w *World) order(component int) {
 	if len(c.pending) == 0 {
 		return
 	}
-	i := w.random.IntN(len(c.pending))
-	first := slices.IndexFunc(c.pending, func(s sent) bool { return s.from == c.pending[i].from })
-	s := c.pending[first]
-	c.pending = slices.Delete(c.pending, first, first+1)
+	i := w.pick(c.pending)
+	s := c.pending[i]
+	c.pending = slices.Delete(c.pending, i, i+1)
 	for _, x := range w.in(component) {
 		x.inbox = append(x.inbox, s.message)
 	}
+}
+
+// pick returns which message is next: the first of any sender.
+func (w *World) pick(pending []sent) int {
+	from := pending[w.random.IntN(len(pending))].from
+	return slices.IndexFunc(pending, func(s sent) bool { return s.from == from })
 }
 
 // step gives a member an event and carries out what it asks for.
@@ -277,13 +291,24 @@ func (w *World) deliver(x *member) {
 	x.inbox = x.inbox[1:]
 	switch e := e.(type) {
 	case alloc.View:
-		x.view, x.history = e.ID, nil
+		x.view, x.history, x.digest = e.ID, nil, 0
 		w.Views++
 	case alloc.Message:
 		x.history = append(x.history, e)
+		x.digest = digest(x.digest, e)
 	}
 	w.say("%s receives %v", x.name, e)
 	w.step(x, e)
+}
+
+// digest goes on from the digest of what came before.
+func digest(before uint64, m alloc.Message) uint64 {
+	h := fnv.New64a()
+	h.Write(binary.BigEndian.AppendUint64(nil, before))
+	h.Write([]byte(m.Sender))
+	h.Write([]byte{0, byte(m.Type)})
+	h.Write(m.Body)
+	return h.Sum64()
 }
 
 // advance lets time go by to the next timer and fires it. It reports false if
