@@ -49,7 +49,8 @@ func (m *Machine) balance() {
 // plan lists up to limit moves, each from the member with the most virtual
 // interfaces to the one with the fewest, as long as they differ by more than
 // one. Virtual interfaces that their owner prefers stay; a member that holds
-// nothing else gives nothing.
+// nothing else gives nothing. Among equals the first in the view begins, and
+// whoever gave or got last goes on, as with the original.
 func (m *Machine) plan(limit int) []Move {
 	m.recount()
 	movable := make(map[netip.Addr][]int, len(m.members)) // rows by owner, in configuration order
@@ -59,8 +60,11 @@ func (m *Machine) plan(limit int) []Move {
 		}
 	}
 	var moves []Move
+	most, fewest := -1, -1
 	for len(moves) < limit {
-		most, fewest := -1, -1
+		if most >= 0 && len(movable[m.members[most].address]) == 0 {
+			most = -1
+		}
 		for i := range m.members {
 			x := &m.members[i]
 			if !x.takesPart() {
