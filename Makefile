@@ -8,7 +8,7 @@ CONFIG  ?= /etc/wackamole.conf
 LDFLAGS := -s -w -X wackamole/internal/cli.Version=$(VERSION) -X wackamole/internal/cli.DefaultConfig=$(CONFIG)
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)'
 
-.PHONY: all build test demo check help clean
+.PHONY: all build test demo check sim help clean
 
 all: build
 
@@ -26,6 +26,10 @@ check: ## what a reviewer would run besides: formatting, vet, the race detector
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) test -race ./...
+
+SEEDS ?= 10000
+sim: ## simulated clusters, SEEDS=n of them; prints the seeds and how many view changes a second
+	$(GO) run ./internal/sim/run -seeds $(SEEDS)
 
 clean:
 	rm -rf wackamole dist
