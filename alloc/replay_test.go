@@ -68,6 +68,7 @@ func TestOriginals(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no recordings: ", err)
 	}
+	same := make(map[string]int)
 	for _, path := range files {
 		name := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(path), "testdata/originals/"), ".trace")
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +77,15 @@ func TestOriginals(t *testing.T) {
 			if want := allowed[name]; !maps.Equal(want, r.differences) {
 				t.Errorf("differences %v, want %v", r.differences, want)
 			}
+			for kind, n := range r.same {
+				same[kind] += n
+			}
 		})
+	}
+	// A replay that compares less than there is would show here.
+	want := map[string]int{"STATE": 121, "MATURING": 15, "BALANCE": 15, "up": 203, "down": 173}
+	if diff := cmp.Diff(want, same); diff != "" {
+		t.Errorf("steps that were the same (-want +got):\n%s", diff)
 	}
 }
 
@@ -87,6 +96,15 @@ type step struct {
 }
 
 func (s step) String() string { return s.verb + " " + s.what }
+
+// kind is the type of a message sent, else the verb.
+func (s step) kind() string {
+	if s.verb != "send" {
+		return s.verb
+	}
+	kind, _, _ := strings.Cut(s.what, " ")
+	return kind
+}
 
 // replay leads a machine through one recording.
 type replay struct {
@@ -102,6 +120,7 @@ type replay struct {
 	theirs      []step
 	ours        []step
 	differences map[difference]int
+	same        map[string]int // steps that were the same, by kind
 }
 
 func newReplay(t *testing.T, path string) *replay {
@@ -117,7 +136,7 @@ func newReplay(t *testing.T, path string) *replay {
 	r := &replay{
 		t: t, lines: strings.Split(strings.TrimSpace(string(source)), "\n"), where: "start",
 		addresses: make(map[netip.Addr][]netip.Addr), up: make(map[netip.Addr]bool),
-		differences: make(map[difference]int),
+		differences: make(map[difference]int), same: make(map[string]int),
 	}
 	r.config = alloc.Config{
 		Prefer: c.Prefer, Address: netip.MustParseAddr("10.77.0." + node[1:]), Group: c.Group, Mature: c.Mature,
@@ -340,6 +359,7 @@ func (r *replay) compare() {
 		switch {
 		case i < len(theirs) && k < len(ours) && theirs[i] == ours[k]:
 			r.removed = r.removed || theirs[i].verb == "down"
+			r.same[theirs[i].kind()]++
 			i, k = i+1, k+1
 		case i < len(theirs) && k < len(ours) && r.movesMore(theirs[i], ours[k]):
 			r.differences[movesAll]++
