@@ -22,15 +22,18 @@ type Announcer struct {
 	sent     *sync.Cond // a batch was sent
 	batches  uint64     // how many were
 	virtuals map[netip.Addr]*virtual
-	links    []*link // all interfaces ever used, in the order of their first use
-	byName   map[string]*link
-	config   Config
-	entries  []entry
-	waiting  []*lane   // lists that wait for their next round
-	waitDue  time.Time // the earliest of them
-	turn     int       // index of the link whose lists are next
-	limit    limiter
-	stats    Stats
+	// announcing is how many calls of Announce are queueing at this moment.
+	announcing int
+	links      []*link // all interfaces ever used, in the order of their first use
+	byName     map[string]*link
+	lastLink   *link // the latest that was looked up
+	config     Config
+	entries    []entry
+	waiting    []*lane   // lists that wait for their next round
+	waitDue    time.Time // the earliest of them
+	turn       int       // index of the link whose lists are next
+	limit      limiter
+	stats      Stats
 	// out is the batch being built or sent.
 	out *batch
 }
@@ -87,36 +90,56 @@ func (a *Announcer) Announce(interfaces []VirtualInterface) {
 	if a.closed {
 		return
 	}
-	restarted := false
+	restarted, total := false, 0
 	for i := range interfaces {
 		restarted = a.forget(interfaces[i].Key) || restarted
+		total += len(interfaces[i].Addresses)
 	}
 	if restarted {
 		a.sweep()
 	}
-	for i := range interfaces {
-		a.add(&interfaces[i], now)
+	if a.virtuals == nil {
+		a.virtuals = make(map[netip.Addr]*virtual, len(interfaces))
 	}
+	// The first requests leave while the rest is being queued, but nothing
+	// less urgent.
+	a.announcing++
+	virtuals, addresses := make([]virtual, len(interfaces)), make([]address, total)
+	for i := range interfaces {
+		if i%announceChunk == announceChunk-1 {
+			a.signal()
+			a.mu.Unlock()
+			a.mu.Lock()
+		}
+		vif, n := &interfaces[i], len(interfaces[i].Addresses)
+		v := &virtuals[i]
+		v.key, v.addresses = vif.Key, addresses[:0:n]
+		addresses = addresses[n:]
+		a.add(v, vif.Addresses, now)
+	}
+	a.announcing--
 	a.signal()
 }
 
-// add puts one virtual interface into the queues.
-func (a *Announcer) add(vif *VirtualInterface, now time.Time) {
-	if a.virtuals[vif.Key] != nil {
+// announceChunk is how many virtual interfaces are queued before the goroutine
+// may have a look.
+const announceChunk = 128
+
+// add puts one virtual interface, yet without addresses, into the queues.
+func (a *Announcer) add(v *virtual, given []Address, now time.Time) {
+	if a.virtuals[v.key] != nil {
 		return // the same key twice in one call
 	}
-	v := &virtual{key: vif.Key, addresses: make([]address, 0, len(vif.Addresses))}
-	for i := range vif.Addresses {
-		given := &vif.Addresses[i]
-		if !given.Addr.Is4() {
+	for i := range given {
+		if !given[i].Addr.Is4() {
 			continue
 		}
-		network, ok := blockOf(given.Network)
+		network, ok := blockOf(given[i].Network)
 		if !ok {
-			network, _ = blockOf(netip.PrefixFrom(given.Addr, 32))
+			network, _ = blockOf(netip.PrefixFrom(given[i].Addr, 32))
 		}
 		v.addresses = append(v.addresses, address{
-			ip: given.Addr.As4(), network: network, link: a.link(given.Interface), owner: v,
+			ip: given[i].Addr.As4(), network: network, link: a.link(given[i].Interface), owner: v,
 		})
 		added := &v.addresses[len(v.addresses)-1]
 		added.link.announce(added, now)
@@ -124,22 +147,22 @@ func (a *Announcer) add(vif *VirtualInterface, now time.Time) {
 		a.startLists(added)
 	}
 	if v.pending > 0 {
-		if a.virtuals == nil {
-			a.virtuals = make(map[netip.Addr]*virtual)
-		}
-		a.virtuals[vif.Key] = v
+		a.virtuals[v.key] = v
 	}
 }
 
 // startLists gives an address its turns in the lists.
 func (a *Announcer) startLists(added *address) {
-	for _, throttled := range [...]bool{false, true} {
-		turn := &lane{address: added, throttled: throttled}
-		if slices.ContainsFunc(a.entries, func(e entry) bool {
-			_, size := turn.targets(&e, &a.pool)
-			return (e.throttle > 0) == throttled && size > 0
-		}) {
-			added.link.ready = append(added.link.ready, turn)
+	var wanted [2]bool // without throttle, with one
+	for i := range a.entries {
+		e := &a.entries[i]
+		if _, size := added.targets(e, &a.pool); size > 0 {
+			wanted[min(e.throttle, 1)] = true
+		}
+	}
+	for i, wanted := range wanted {
+		if wanted {
+			added.link.ready = append(added.link.ready, &lane{address: added, throttled: i == 1})
 			added.owner.pending++
 		}
 	}
@@ -147,12 +170,16 @@ func (a *Announcer) startLists(added *address) {
 
 // link finds or makes the record of an interface.
 func (a *Announcer) link(name string) *link {
+	if l := a.lastLink; l != nil && l.name == name {
+		return l // mostly
+	}
 	l := a.byName[name]
 	if l == nil {
 		l = &link{name: name}
 		a.byName[name] = l
 		a.links = append(a.links, l)
 	}
+	a.lastLink = l
 	return l
 }
 
@@ -198,7 +225,7 @@ func (a *Announcer) remove(v *virtual) {
 		return // it was withdrawn, or replaced by a later Announce
 	}
 	delete(a.virtuals, v.key)
-	if len(a.virtuals) == 0 {
+	if len(a.virtuals) == 0 && a.announcing == 0 {
 		a.virtuals = nil // a map does not shrink
 	}
 }

@@ -21,7 +21,7 @@ type burst struct {
 	next      int       // index of the address whose turn it is in this step
 	start     time.Time // when the addresses were acquired
 	due       time.Time // of the present round
-	earliest  time.Time // the first due of all that were merged into this round
+	earliest  time.Time // due of this round before others were absorbed
 	begun     bool      // the interface was looked at for this round
 }
 
@@ -76,17 +76,13 @@ func (b *burst) absorb(other *burst) bool {
 	if due.Before(other.due) {
 		due = other.due
 	}
-	earliest := b.earliest
-	if other.earliest.Before(earliest) {
-		earliest = other.earliest
-	}
-	if due.Sub(earliest) > together {
+	if due.Sub(b.earliest) > together {
 		return false
 	}
 	if b.start.Before(other.start) {
 		b.start = other.start
 	}
-	b.due, b.earliest = due, earliest
+	b.due = due
 	b.addresses = append(b.addresses, other.addresses...)
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,43 @@ func TestInterfaceDown(t *testing.T) {
 		check(t, "log", "0.000 announce on eth0: interface eth0: network is down; 2 frames dropped, the interface is looked at again at the next repetition", r.logged())
 		if s := a.Stats(); s.Dropped != 4 || s.DroppedLists != 0 || s.Pending != 0 {
 			t.Errorf("counters %+v", s)
+		}
+	})
+}
+
+// The link-layer address is read anew for every announcement, also where it
+// joins others on their way, and by and by for lists.
+func TestLinkAddressChanges(t *testing.T) {
+	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
+		sent := make(chan bool)
+		r.accept = func(_ string, frames [][]byte) (int, error) {
+			<-sent
+			return len(frames), nil
+		}
+		change := func(to LinkAddr) {
+			synctest.Wait()
+			r.mu.Lock()
+			r.links["eth0"] = to
+			r.mu.Unlock()
+			time.Sleep(time.Millisecond)
+		}
+		a.Configure(Config{Notify: []NotifyEntry{notify("10.0.0.0/28", 1, false)}})
+		a.Announce(vifs("eth0", "10.0.0.1", batchSize+1, 24))
+		change(other)
+		a.Announce([]VirtualInterface{vif("eth0:10.0.1.1")})
+		close(sent)
+		frames := r.all()
+		for i, f := range frames {
+			if want := [...]LinkAddr{ours, other}[min(i/batchSize, 1)]; f.from != want {
+				t.Fatalf("frame %d, %v, is from %v, want %v", i, f, f.from, want)
+			}
+		}
+		time.Sleep(6 * time.Second) // only the list goes on
+		change(ours)
+		time.Sleep(2500 * time.Millisecond)
+		frames = r.all()
+		if last := frames[len(frames)-1]; last.kind != "tell" || last.from != ours {
+			t.Errorf("the last frame is %v from %v", last, last.from)
 		}
 	})
 }
@@ -290,5 +328,60 @@ func TestRandomOperations(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// An awkward is a Sender that works now and then.
+type awkward struct {
+	t     *testing.T
+	calls int
+	held  [4]atomic.Bool // by second byte of the address
+	sent  atomic.Int64
+}
+
+func (s *awkward) Link(string) (LinkAddr, error) {
+	s.calls++
+	return ours, [...]error{nil, ErrNoARP, nil, errors.New("down")}[s.calls%4]
+}
+
+func (s *awkward) Send(_ string, frames [][]byte) (int, error) {
+	for _, b := range frames {
+		if f := readFrame(b); !s.held[f.addr.As4()[1]].Load() {
+			s.t.Errorf("withdrawn: %v", f)
+		}
+	}
+	s.sent.Add(int64(len(frames)))
+	return len(frames), nil
+}
+
+// Commands from several goroutines at once, in real time.
+func TestConcurrentCommands(t *testing.T) {
+	s := &awkward{t: t}
+	a := New(s, func(string, ...any) {})
+	a.Configure(Config{Notify: []NotifyEntry{notify("10.0.0.0/8", 0, true)}})
+	var callers sync.WaitGroup
+	for i := range s.held {
+		list := vifs("eth0", fmt.Sprintf("10.%d.0.1", i), 3*announceChunk+i, 16)
+		callers.Go(func() {
+			for n := range 100 {
+				s.held[i].Store(true)
+				a.Announce(list)
+				if n%3 == 0 {
+					a.Announce(list[n:])
+				}
+				a.MergePool([]Neighbour{{list[n].Key, other}})
+				a.Stats()
+				a.Withdraw(keys(list))
+				s.held[i].Store(false)
+			}
+		})
+	}
+	callers.Wait()
+	if got := a.Stats(); got.Pending != 0 {
+		t.Errorf("%d virtual interfaces pending", got.Pending)
+	}
+	a.Close()
+	if s.sent.Load() == 0 {
+		t.Error("nothing was ever sent")
 	}
 }

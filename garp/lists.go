@@ -77,7 +77,7 @@ func (l *lane) next(entries []entry, p *pool) (target, progress) {
 		if (e.throttle > 0) != l.throttled {
 			continue
 		}
-		targets, size := l.targets(e, p)
+		targets, size := l.address.targets(e, p)
 		begin, end := uint64(0), size
 		if l.throttled {
 			begin = l.round * e.throttle
@@ -113,16 +113,15 @@ func (l *lane) next(entries []entry, p *pool) (target, progress) {
 	return target{}, finished
 }
 
-// targets returns the addresses that e names for l's address, and how many
-// they are.
-func (l *lane) targets(e *entry, p *pool) (block, uint64) {
+// targets returns the addresses that e names for a, and how many they are.
+func (a *address) targets(e *entry, p *pool) (block, uint64) {
 	if e.pool {
 		return block{}, uint64(p.len())
 	}
-	if e.iface != l.address.link.name {
+	if e.iface != a.link.name {
 		return block{}, 0
 	}
-	both, ok := e.block.intersect(l.address.network)
+	both, ok := e.block.intersect(a.network)
 	if !ok {
 		return block{}, 0
 	}

@@ -237,6 +237,32 @@ func TestNoEntryStarves(t *testing.T) {
 	})
 }
 
+// Interfaces share what the cap leaves for lists.
+func TestInterfacesTakeTurns(t *testing.T) {
+	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
+		var entries []NotifyEntry
+		var list []VirtualInterface
+		for i := range 4 {
+			name := fmt.Sprint("eth", i)
+			entries = append(entries, NotifyEntry{Interface: name, Block: prefix("10.0.0.0/8")})
+			list = append(list, vifs(name, fmt.Sprintf("10.%d.0.1", i), 1+3*i, 16)...)
+		}
+		a.Configure(Config{Notify: entries})
+		a.Announce(list)
+		time.Sleep(time.Second)
+		frames := make(map[string]int)
+		for _, f := range only(r.all(), isList) {
+			frames[f.iface]++
+		}
+		for i := range 4 {
+			if n := frames[fmt.Sprint("eth", i)]; n < listRate/4 {
+				t.Errorf("eth%d: %d frames, of all interfaces: %v", i, n, frames)
+			}
+		}
+		a.Withdraw(keys(list))
+	})
+}
+
 // A list of a /16 for 250 addresses costs little memory, keeps to the cap, and
 // delays no acquire: its first announcements are the next batch to leave, and
 // all 4,000 leave in the same moment.
@@ -398,7 +424,7 @@ func TestConfigureRestartsLists(t *testing.T) {
 func TestWholeInternet(t *testing.T) {
 	e, _ := newEntry(notify("0.0.0.0/0", 0, false))
 	l := lane{address: &address{link: &link{name: "eth0"}}}
-	if _, size := l.targets(&e, nil); size != 1<<32 {
+	if _, size := l.address.targets(&e, nil); size != 1<<32 {
 		t.Errorf("%d targets", size)
 	}
 	l.slice = 1<<28 - 1

@@ -75,7 +75,7 @@ func (a *Announcer) choose(now time.Time) (action, *link, *batch, time.Time) {
 	var next alarm
 	a.wakeLanes(now)
 	act, l, b := a.chooseAnnouncement(now, &next)
-	if act == rest {
+	if act == rest && a.announcing == 0 {
 		act, l, b = a.chooseList(now, &next)
 	}
 	if len(a.waiting) > 0 {
@@ -114,7 +114,7 @@ func (a *Announcer) chooseAnnouncement(now time.Time, next *alarm) (action, *lin
 			}
 		}
 	}
-	if best == nil {
+	if best == nil || best.step > 0 && a.announcing > 0 {
 		return rest, nil, nil
 	}
 	room, when := a.limit.room(now)
