@@ -17,6 +17,12 @@ func (m *Machine) newView(v View) {
 		m.rejoin("view %v does not list %s", v.ID, m.self)
 		return
 	}
+	if m.next != nil {
+		// The gather that it waited for has been interrupted, and this view may be
+		// the one that was asked for on its account.
+		m.configure(*m.next)
+		m.next = nil
+	}
 	clear(m.table)
 	m.members = make([]member, len(v.Members))
 	for i, name := range v.Members {
