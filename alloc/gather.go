@@ -44,9 +44,14 @@ func (m *Machine) stateBody() *StateBody {
 		Trailer: &Trailer{Abilities: CanGoOn, Fingerprint: m.fingerprint},
 	}
 	for i, c := range m.held {
-		if c != Unclaimed {
-			s.Claims = append(s.Claims, ClaimOf{m.config.Interfaces[i].Key(), c})
+		if c == Unclaimed {
+			continue
 		}
+		key := m.config.Interfaces[i].Key()
+		if c == PreferredClaimed && !slices.Contains(m.config.Prefer, key) {
+			c = Claimed // a new configuration does not prefer it any more
+		}
+		s.Claims = append(s.Claims, ClaimOf{key, c})
 	}
 	return s
 }
