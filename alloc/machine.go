@@ -193,7 +193,9 @@ func (m *Machine) reconfigured(c Config) {
 		m.next = &c
 	} else {
 		m.configure(c)
-		m.armBalance()
+		if m.running[BalanceTimer] { // otherwise a round may be on its way
+			m.armBalance()
+		}
 	}
 	if renew && m.state != Offline {
 		m.act(RenewView{})
