@@ -8,7 +8,15 @@ CONFIG  ?= /etc/wackamole.conf
 LDFLAGS := -s -w -X wackamole/internal/cli.Version=$(VERSION) -X wackamole/internal/cli.DefaultConfig=$(CONFIG)
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)'
 
-.PHONY: all build test demo check sim help clean
+# Where make install puts things, below DESTDIR.
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
+INSTALL    ?= install
+
+SCRIPTS := internal/dist
+TARGETS := $(shell $(SCRIPTS)/build.sh)
+
+.PHONY: all build test demo check sim install binaries size dist help clean
 
 all: build
 
@@ -30,6 +38,31 @@ check: ## what a reviewer would run besides: formatting, vet, the race detector
 SEEDS ?= 10000
 sim: ## simulated clusters, SEEDS=n of them; prints the seeds and how many view changes a second
 	$(GO) run ./internal/sim/run -seeds $(SEEDS)
+
+install: build ## the program, its manual pages, start scripts and a sample, below PREFIX and DESTDIR
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/init.d
+	$(INSTALL) -m 755 wackamole $(DESTDIR)$(PREFIX)/sbin/wackamole
+	ln -sf wackamole $(DESTDIR)$(PREFIX)/sbin/wackatrl
+	$(INSTALL) -m 644 $(SCRIPTS)/wackamole.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	$(INSTALL) -m 644 $(SCRIPTS)/wackamole.8 $(SCRIPTS)/wackatrl.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(INSTALL) -m 644 $(SCRIPTS)/wackamole.conf.sample $(DESTDIR)$(SYSCONFDIR)/
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $(SCRIPTS)/wackamole.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/wackamole.service
+	sed 's|^DAEMON=/usr/sbin/|DAEMON=$(PREFIX)/sbin/|' $(SCRIPTS)/wackamole.init >$(DESTDIR)$(SYSCONFDIR)/init.d/wackamole
+	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/wackamole
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/wackamole.service
+
+# Go finds out itself what is up to date.
+binaries: ## dist/TARGET/wackamole for every kind of machine
+	@for target in $(TARGETS); do \
+		GO='$(GO)' VERSION='$(VERSION)' CONFIG='$(CONFIG)' $(SCRIPTS)/build.sh $$target dist/$$target/wackamole || exit 1; \
+	done
+
+size: binaries ## their sizes; fails where one is over its budget
+	@$(SCRIPTS)/size.sh
+
+dist: binaries ## dist/*.tar.xz and SHA256SUMS, the same bytes from the same sources
+	GO='$(GO)' VERSION='$(VERSION)' $(SCRIPTS)/dist.sh
 
 clean:
 	rm -rf wackamole dist
