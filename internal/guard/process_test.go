@@ -169,6 +169,13 @@ func TestProgram(t *testing.T) {
 	if got := g.program(); got != "/proc/self/exe" {
 		t.Errorf("without a link: %s", got)
 	}
+	own, err := os.Stat(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if running, err := os.Stat("/proc/self/exe"); err == nil && !os.SameFile(running, own) {
+		t.Skip("/proc/self/exe is not the running program here (an emulator's?)")
+	}
 	if err := os.Link(os.Args[0], link); err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func dial(ctx context.Context, to Address, setup func(fd int) error) (*Conn, err
 	}
 	c := newConn(fd, to)
 	if err != nil {
-		if err := c.connected(ctx); err != nil {
+		if err := c.connected(ctx, sockaddr); err != nil {
 			_ = c.file.Close()
 			return nil, err
 		}
@@ -67,32 +67,26 @@ func open(a Address, setup func(fd int) error) (fd int, err error) {
 	return fd, nil
 }
 
-// connected waits for the end of connecting.
-func (c *Conn) connected(ctx context.Context) error {
+// connected waits for the end of connecting to an address.
+func (c *Conn) connected(ctx context.Context, to unix.Sockaddr) error {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.file.SetWriteDeadline(time.Unix(1, 0)) })
-	var failure error
+	var result error
 	err = raw.Write(func(fd uintptr) (done bool) {
-		var code int
-		code, failure = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
-		if failure == nil && code != 0 {
-			failure = unix.Errno(code)
-		}
-		if failure != nil {
-			return true
-		}
-		// No error means success or, where the wait ended early, nothing yet.
-		_, err := unix.Getpeername(int(fd))
-		return err == nil
+		// To connect again tells how the first attempt ended, if it has.
+		result = unix.Connect(int(fd), to)
+		return result != unix.EALREADY && result != unix.EINPROGRESS && result != unix.EINTR
 	})
-	if !stop() {
+	switch {
+	case !stop():
 		return ctx.Err()
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case result == unix.EISCONN:
+		return nil
 	}
-	return failure
+	return result
 }
