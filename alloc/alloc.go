@@ -28,6 +28,12 @@
 //
 // Rules that every member must compute alike, originals of wackamole 2.1.4
 // included, are marked [agree] in the comments.
+//
+// The model in internal/sim/model shows where the original's protocol fails: three
+// parts that each hold everything merge, the STATEs of two arrive, the first of
+// them is cut off again. The third then holds what the conflict took out of its old
+// table: its STATE does not say so, the table gives it to another, and nothing
+// releases it. Here STATE tells what is held, and Run releases what is too much.
 package alloc
 
 import "net/netip"
