@@ -213,9 +213,9 @@ func (c *cluster) raw(daemon, user string) net.Conn {
 func TestQueueBytes(t *testing.T) {
 	c := newCluster(t, Options{}, "d1")
 	slow, fast := c.dial("d1", "slow"), c.dial("d1", "fast")
-	for _, x := range []*spreadproto.Conn{slow, fast} {
-		must(t, x.Join("room"))
-	}
+	must(t, slow.Join("room"))
+	c.expect(slow, "room [#slow#d1] by join of #slow#d1, change 1")
+	must(t, fast.Join("room"))
 	c.expect(fast, "room [#fast#d1 #slow#d1] by join of #fast#d1, change 2")
 	body := make([]byte, 100_000)
 	for n := 0; ; n++ {
@@ -252,8 +252,8 @@ func TestForgedTypes(t *testing.T) {
 		must(t, err)
 		return conn
 	}
-	for _, bit := range []uint32{0x4000, 0x8000, 0x80000, 0x100000, 0x200000} {
-		if n, err := send("bad", uint32(spreadproto.Agreed)|bit).Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+	for i, bit := range []uint32{0x4000, 0x8000, 0x80000, 0x100000, 0x200000} {
+		if n, err := send(fmt.Sprint("bad", i), uint32(spreadproto.Agreed)|bit).Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Errorf("bit %#x: read %d, %v", bit, n, err)
 		}
 	}

@@ -22,6 +22,14 @@ import (
 func TestReplay(t *testing.T) {
 	for _, r := range recording.Load(t, "../testdata/recordings") {
 		t.Run(r.Name, func(t *testing.T) { newReplay(t, r).run() })
+		if r.Scenario() == "14" || r.Scenario() == "17" {
+			continue // 100,000 bytes one by one, and sessions that end within a message
+		}
+		t.Run(r.Name+"/bytewise", func(t *testing.T) {
+			p := newReplay(t, r)
+			p.bytewise = true
+			p.run()
+		})
 	}
 }
 
@@ -30,6 +38,7 @@ type replay struct {
 	t         *testing.T
 	recording *recording.Recording
 	server    *Server
+	bytewise  bool                // messages of clients arrive in pieces of one byte
 	addresses map[string]net.Addr // by daemon
 	conns     map[string]net.Conn
 	seen      map[string]bool   // connections that have started
@@ -119,6 +128,12 @@ func (p *replay) step(u recording.Unit) {
 		p.conns[u.Conn] = nil
 	case u.ToServer && u.Bytes == nil:
 		conn.Close()
+	case u.ToServer && p.bytewise && len(u.Bytes) >= spreadproto.HeaderSize && !u.Noted("auth choice"):
+		for i := range u.Bytes {
+			if _, err := conn.Write(u.Bytes[i : i+1]); err != nil {
+				p.t.Errorf("%v: %v", u, err)
+			}
+		}
 	case u.ToServer:
 		if _, err := conn.Write(u.Bytes); err != nil {
 			p.t.Errorf("%v: %v", u, err)
