@@ -12,7 +12,7 @@ import (
 
 // A fixed batch of worlds; make sim plays as many as one likes.
 func TestWorlds(t *testing.T) {
-	count := 1500
+	count := 1000
 	if testing.Short() {
 		count = 400
 	}
