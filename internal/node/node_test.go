@@ -363,6 +363,29 @@ func TestRemovedAddressComesBack(t *testing.T) {
 	})
 }
 
+// A link that has its carrier back may be at another switch: what is held on it is
+// announced again.
+func TestCarrierBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		a := net.start(t, 1, settings)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		a.mu.Lock()
+		a.told = nil
+		a.mu.Unlock()
+		for _, name := range []string{"eth1", "eth0"} {
+			a.watch <- rtnl.Event{Kind: rtnl.LinkChanged, Was: rtnl.Link{Name: name, Up: true}, Link: rtnl.Link{Name: name, Up: true, Carrier: true}}
+		}
+		synctest.Wait()
+		if got := strings.Join(a.told, " "); got != "10.0.0.101 10.0.0.102 10.0.0.103 10.0.0.104 10.0.0.105" {
+			t.Errorf("announced %q", got)
+		}
+		a.end()
+		net.server.Close()
+	})
+}
+
 // A daemon that stands still keeps its connection; the member notices and lets
 // everything go.
 func TestSilentSpread(t *testing.T) {

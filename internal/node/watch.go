@@ -2,8 +2,10 @@ package node
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
+	"wackamole/conf"
 	"wackamole/rtnl"
 )
 
@@ -19,6 +21,9 @@ func (n *Node) fromKernel(e rtnl.Event) {
 		n.holdings.labels.Added(e.Address.Interface, e.Address.Label)
 	case rtnl.LinkNew, rtnl.LinkChanged:
 		n.linkBack(e.Link, e.Kind == rtnl.LinkNew || !e.Was.Up && e.Link.Up)
+		if e.Kind == rtnl.LinkChanged && !e.Was.Carrier && e.Link.Carrier {
+			n.announceOn(e.Link.Name)
+		}
 	}
 }
 
@@ -47,6 +52,20 @@ func (n *Node) linkBack(l rtnl.Link, usable bool) {
 			n.alarms.setBy(repairAlarm, 0)
 		}
 	}
+}
+
+// announceOn announces again what is held on an interface that has its carrier
+// back: it may be at another switch, and what was sent meanwhile was lost.
+func (n *Node) announceOn(name string) {
+	var keys []netip.Addr
+	for _, v := range n.holdings.interfaces {
+		if slices.ContainsFunc(v.Addresses, func(a conf.Address) bool {
+			return a.Interface == name && n.holdings.held[a.Addr()] != nil
+		}) {
+			keys = append(keys, v.Key())
+		}
+	}
+	n.announceAgain(keys)
 }
 
 // compare looks for everything that the kernel should have and has not, after
