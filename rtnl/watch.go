@@ -74,6 +74,9 @@ const (
 	watchQueue = 64
 )
 
+// maxDrain bounds how much is thrown away at once; more than fits the buffer.
+const maxDrain = 1 << 16
+
 // A Watcher reports changes of interfaces and IPv4 addresses.
 type Watcher struct {
 	conn   *os.File // in the runtime's poller
@@ -171,6 +174,7 @@ func (w *Watcher) run() {
 	for {
 		b, err := w.receive(buffer)
 		if err == unix.ENOBUFS {
+			w.drain(buffer)
 			w.seed()
 			if !w.emit(Event{Kind: Lost}) {
 				return
@@ -217,6 +221,24 @@ func (w *Watcher) receive(buffer []byte) (b []byte, err error) {
 		}
 	})
 	return b, first(err, failed)
+}
+
+// drain throws away what is queued. Until its queue is empty, a socket that has
+// overflowed loses further changes without saying so again: only then is the
+// listing that follows a Lost complete.
+func (w *Watcher) drain(buffer []byte) {
+	raw, err := w.conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		for range maxDrain {
+			_, _, err := unix.Recvfrom(int(fd), buffer, unix.MSG_DONTWAIT)
+			if err == unix.EAGAIN {
+				return
+			}
+		}
+	})
 }
 
 func (w *Watcher) emit(e Event) bool {
