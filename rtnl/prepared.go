@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// MaxHeld is the most addresses that a Prepared holds.
+// MaxHeld is the most addresses that a Prepared holds, unless its storage is
+// another size.
 const MaxHeld = 1 << 16
 
 // A Prepared is a release made ready beforehand: an open socket outside the
@@ -22,28 +23,30 @@ type Prepared struct {
 }
 
 // holdBatch is how many keys Hold and Drop work off in one pass over what is held.
-const holdBatch = 256
+const holdBatch = 80
 
-// Prepare opens the socket.
-func Prepare(o Options) (*Prepared, error) {
+// Prepare opens the socket. The keys go into storage, which bounds how many are
+// held; MaxHeld, in memory of its own, where it is nil. What is not used of it is
+// never touched: it costs address space and no memory.
+func Prepare(o Options, storage []Key) (*Prepared, error) {
 	s, err := openSocket()
 	if err != nil {
 		return nil, err
 	}
-	return newPrepared(s, o), nil
+	return newPrepared(s, o, storage), nil
 }
 
-func newPrepared(t transport, o Options) *Prepared {
-	p := &Prepared{session: session{transport: t}}
+func newPrepared(t transport, o Options, storage []Key) *Prepared {
+	p := &Prepared{session: session{transport: t}, held: storage[:0]}
+	if storage == nil {
+		p.held = make([]Key, 0, MaxHeld)
+	}
 	p.release = newReleaser(&p.session, o)
-	// Room for all at once: what is not used is never touched, so it costs address
-	// space and no memory, where growing would leave old copies behind.
-	p.held = make([]Key, 0, MaxHeld)
 	return p
 }
 
 // Hold remembers addresses. Those held already stay in their place. It fails
-// where they would be more than MaxHeld; those that have room are held then.
+// where there is no room for all; those that have room are held then.
 func (p *Prepared) Hold(keys []Key) error {
 	for part := range slices.Chunk(keys, holdBatch) {
 		batch := p.sort(part)
@@ -59,8 +62,8 @@ func (p *Prepared) Hold(keys []Key) error {
 			if known[i] {
 				continue
 			}
-			if len(p.held) == MaxHeld {
-				return fmt.Errorf("hold %s: more than %d addresses", k, MaxHeld)
+			if len(p.held) == cap(p.held) {
+				return fmt.Errorf("hold %s: more than %d addresses", k, len(p.held))
 			}
 			known[i] = true
 			p.held = append(p.held, k)

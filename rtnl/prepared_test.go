@@ -24,7 +24,7 @@ func TestPreparedHolds12Bytes(t *testing.T) {
 }
 
 func TestPreparedHoldAndDrop(t *testing.T) {
-	p := newPrepared(&fakeKernel{}, Options{})
+	p := newPrepared(&fakeKernel{}, Options{}, nil)
 	all := keysOf(many("eth0", 200, 24), 2)
 	r := rand.New(rand.NewPCG(3, 4))
 	var want []Key
@@ -60,7 +60,7 @@ func TestPreparedHoldAndDrop(t *testing.T) {
 }
 
 func TestPreparedBound(t *testing.T) {
-	p := newPrepared(&fakeKernel{}, Options{})
+	p := newPrepared(&fakeKernel{}, Options{}, nil)
 	list := keysOf(many("eth0", MaxHeld, 32), 2)
 	if err := p.Hold(list); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestPreparedReleaseRetries(t *testing.T) {
 	k := &fakeKernel{links: []string{"lo", "eth0"}}
 	k.conf(t.TempDir())
 	k.put("eth0", "10.1.0.0/24", "10.1.0.1/24", "10.1.0.200/24")
-	p := newPrepared(k, Options{ConfDir: k.confDir})
+	p := newPrepared(k, Options{ConfDir: k.confDir}, nil)
 	p.Hold(keysOf(many("eth0", 3, 24), 2))
 	k.refuse = unix.EPERM
 	if left, err := p.Release(); left != 2 || err == nil {
@@ -104,7 +104,7 @@ func TestKernelPrepared(t *testing.T) {
 		h := newHost(t)
 		h.link("eth0")
 		h.add("eth0", "10.255.0.1/8")
-		p, err := Prepare(Options{})
+		p, err := Prepare(Options{}, make([]Key, 1000))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestKernelLinksAndNeighbours(t *testing.T) {
 }
 
 func TestPreparedTakesNoMemory(t *testing.T) {
-	p := newPrepared(&fakeKernel{}, Options{})
+	p := newPrepared(&fakeKernel{}, Options{}, nil)
 	list := keysOf(many("eth0", 1000, 32), 2)
 	if n := testing.AllocsPerRun(10, func() { p.Hold(list); p.Drop(list) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -67,7 +67,7 @@ func TestTakePieces(t *testing.T) {
 			want = append(want, key(n))
 		}
 	}
-	for _, n := range []int{1, 5, 12, 13, 144, 1000, batch * orderSize / 2} {
+	for _, n := range []int{1, 5, 12, 13, 144, 300, batch * orderSize / 2} {
 		l := &list{}
 		w := watch{addresses: l, limit: time.Second}
 		feed(&w, n, orders...)
