@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,9 @@ const DefaultPIDFile = "/var/run/wackamole.pid"
 
 // ErrRunning is the error, wrapped, of a pid file that belongs to a daemon that runs.
 var ErrRunning = errors.New("wackamole runs already")
+
+// dyingTime is how long a process that has been killed may keep its lock.
+const dyingTime = 500 * time.Millisecond
 
 // maxPID bounds what is read of a pid file: a number of 32 bits and white space.
 const maxPID = 32
@@ -85,9 +89,11 @@ func claim(path string) (_ *PIDFile, err error) {
 	if !ok {
 		return nil, errors.New("it holds something else than a process id: name another file with -p, or remove it")
 	}
-	for {
+	// A daemon that was just killed gives its lock up a moment after its guard has
+	// noticed.
+	for end := time.Now().Add(dyingTime); ; time.Sleep(10 * time.Millisecond) {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err != unix.EINTR {
+		if err != unix.EINTR && err != unix.EWOULDBLOCK || time.Now().After(end) {
 			break
 		}
 	}
