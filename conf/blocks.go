@@ -91,15 +91,8 @@ func (p *parser) notify(name item) bool {
 	if !ok {
 		return false
 	}
-	for n := 0; ; n++ {
-		it := p.peek(0)
+	p.list(name, brace, func(it item) bool {
 		switch {
-		case it.kind == itemClose:
-			p.close(name, brace, n)
-			return true
-		case p.endsList():
-			p.unclosed(name, brace)
-			return true
 		case it.keyword == keyARPCache:
 			p.next()
 			entry := NotifyEntry{ARPCache: true}
@@ -121,7 +114,9 @@ func (p *parser) notify(name item) bool {
 		default:
 			p.notifyAddress()
 		}
-	}
+		return true
+	})
+	return true
 }
 
 // notifyAddress parses ADDR [throttle NUMBER] [ping].
@@ -217,25 +212,18 @@ func (p *parser) prefer(name item) bool {
 		p.errorAt(p.next(), "%s is nothing to prefer; write Prefer None or Prefer eth0:10.0.0.1/32", quote(it.text))
 		return false
 	}
-	brace := p.next()
-	for n := 0; ; n++ {
-		it := p.peek(0)
-		switch {
-		case it.kind == itemClose:
-			p.close(name, brace, n)
-			return true
-		case p.endsList():
-			p.unclosed(name, brace)
-			return true
-		case it.keyword == keyNone:
+	p.list(name, p.next(), func(it item) bool {
+		if it.keyword == keyNone {
 			p.errorAt(p.next(), "None is nothing for the braces of Prefer; write Prefer None without them")
-		default:
-			p.next()
-			if a, ok := p.address(it, false); ok {
-				p.addPrefer(it, a)
-			}
+			return true
 		}
-	}
+		p.next()
+		if a, ok := p.address(it, false); ok {
+			p.addPrefer(it, a)
+		}
+		return true
+	})
+	return true
 }
 
 // addPrefer adds an address; the zero Address is None.

@@ -290,6 +290,23 @@ func (p *parser) open(name item) (brace item, ok bool) {
 	return item{}, first.kind == itemAddress || name.keyword == keyBalance && first.keyword.form() == formParameter
 }
 
+// list parses the entries of a list up to its }, or to where it must end. entry
+// takes one and reports whether the list goes on.
+func (p *parser) list(name, brace item, entry func(it item) bool) {
+	for n := 0; ; n++ {
+		switch it := p.peek(0); {
+		case it.kind == itemClose:
+			p.close(name, brace, n)
+			return
+		case p.endsList():
+			p.unclosed(name, brace)
+			return
+		case !entry(it):
+			return
+		}
+	}
+}
+
 // unclosed reports a list whose } is missing.
 func (p *parser) unclosed(name, brace item) {
 	if brace.kind == itemOpen { // else its { was missing, which is reported

@@ -13,27 +13,17 @@ func (p *parser) virtualInterfaces(name item) bool {
 	if !ok {
 		return false
 	}
-	for n := 0; ; n++ {
-		it := p.peek(0)
-		switch {
-		case it.kind == itemClose:
-			p.close(name, brace, n)
-			return true
-		case p.endsList():
-			p.unclosed(name, brace)
-			return true
-		case it.kind == itemOpen:
-			p.next()
-			if closed := p.addressSet(name, it); !closed {
-				return true
-			}
-		default:
-			p.next()
-			p.pending = p.pending[:0]
-			p.addAddress(it)
-			p.addInterface(it)
+	p.list(name, brace, func(it item) bool {
+		p.next()
+		if it.kind == itemOpen {
+			return p.addressSet(name, it)
 		}
-	}
+		p.pending = p.pending[:0]
+		p.addAddress(it)
+		p.addInterface(it)
+		return true
+	})
+	return true
 }
 
 // addressSet parses the rest of a set in braces. It reports whether the list
