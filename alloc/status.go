@@ -55,5 +55,14 @@ func (m *Machine) Holds(key netip.Addr) bool {
 	return ok && m.held[i] != Unclaimed
 }
 
+// Owner returns the real address of the member that the table gives the virtual
+// interface of that key to, invalid where there is none.
+func (m *Machine) Owner(key netip.Addr) netip.Addr {
+	if i, ok := m.index[key]; ok {
+		return m.table[i].owner
+	}
+	return netip.Addr{}
+}
+
 // Order returns the byte order in which the machine writes its integers.
 func (m *Machine) Order() ByteOrder { return m.order }

@@ -75,7 +75,7 @@ func release(o options, stdout, stderr io.Writer) int {
 	kernel, err := rtnl.Dial(rtnl.Options{Notice: func(line string) { log.Printf("%s", line) }})
 	if err == nil {
 		defer kernel.Close()
-		err = node.Sweep(c.Interfaces, kernel, log)
+		err = node.Sweep(c.Interfaces, nil, kernel, log)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "wackamole: %v\n", err)

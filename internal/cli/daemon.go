@@ -14,6 +14,7 @@ import (
 
 	"wackamole/conf"
 	"wackamole/internal/daemonize"
+	"wackamole/internal/hook"
 	"wackamole/internal/logger"
 	"wackamole/spreadproto"
 )
@@ -71,6 +72,9 @@ func (d *daemon) run(stdout, stderr io.Writer) error {
 	}
 	if _, err := spreadproto.ParseAddress(d.options.spreadOf(c)); err != nil {
 		return err
+	}
+	if err := hook.CheckPerl(context.Background(), c, d.directory); err != nil {
+		fmt.Fprintf(stderr, "warning: %v\n", err) // no reason to hold no addresses
 	}
 	if d.options.foreground {
 		d.log = logger.New(logger.NewWriter(stdout))

@@ -34,6 +34,7 @@ func (d *daemon) serve(ctx context.Context, c *conf.Config) error {
 	watchman, err := guard.Start(guard.Options{
 		Name:    c.Group,
 		Lost:    func(released bool) { lost <- released },
+		Notice:  func(line string) { d.log.Warningf("%s", line) },
 		Waiting: func() { d.log.Printf("waiting for an earlier wackamole's guard to release its addresses") },
 	})
 	if err != nil {

@@ -116,10 +116,9 @@ func (n *Node) runHooks(each, after conf.Event, keys []netip.Addr) {
 	if len(keys) == 0 || n.door.Hooks == nil {
 		return
 	}
-	owner := n.known
 	for _, k := range keys {
 		if vif, ok := n.holdings.byKey[k]; ok {
-			n.door.Hooks.Run(each, &n.holdings.interfaces[vif], owner)
+			n.door.Hooks.Run(each, &n.holdings.interfaces[vif], n.machine.Owner(k))
 		}
 	}
 	n.door.Hooks.Run(after, nil, netip.Addr{})

@@ -23,8 +23,9 @@ func (n *Node) acquire(keys []netip.Addr) {
 		for _, a := range n.holdings.interfaces[vif].Addresses {
 			x := n.holdings.owed[a.Addr()]
 			if x == nil {
-				x = &holding{address: a, vif: vif}
+				x = &holding{}
 			}
+			x.address, x.vif = a, vif
 			delete(n.holdings.owed, a.Addr())
 			n.holdings.held[a.Addr()] = x
 			list = append(list, x)
@@ -55,7 +56,7 @@ func (n *Node) put(list []*holding) {
 			list[done].kernel, list[done].present = r.Key, r.Err == nil
 			done++
 		}
-		n.announce(list[first:done], done == len(list) || list[done].vif != list[done-1].vif)
+		n.announceNew(list[first:done], done == len(list) || list[done].vif != list[done-1].vif)
 	})
 	now := time.Now()
 	for i, r := range results {
@@ -77,32 +78,36 @@ func (n *Node) put(list []*holding) {
 	}
 }
 
-// announce tells the network of the virtual interfaces of these holdings. The
+// announceNew tells the network of the virtual interfaces of these holdings. The
 // last one is left for the next call unless it is complete.
-func (n *Node) announce(list []*holding, complete bool) {
-	var tell []garp.VirtualInterface
+func (n *Node) announceNew(list []*holding, complete bool) {
+	var vifs []int
 	for i, x := range list {
 		last := i == len(list)-1
-		if !last && list[i+1].vif == x.vif || last && !complete {
-			continue
-		}
-		if v, any := n.holdings.announcement(x.vif); any {
-			tell = append(tell, v)
+		if !last && list[i+1].vif != x.vif || last && complete {
+			vifs = append(vifs, x.vif)
 		}
 	}
-	if len(tell) > 0 {
-		n.door.Announcer.Announce(tell)
-	}
+	n.announce(vifs)
 }
 
 // announceAgain tells the network of virtual interfaces that this host keeps.
 func (n *Node) announceAgain(keys []netip.Addr) {
-	var tell []garp.VirtualInterface
+	var vifs []int
 	for _, k := range keys {
 		if vif, ok := n.holdings.byKey[k]; ok {
-			if v, any := n.holdings.announcement(vif); any {
-				tell = append(tell, v)
-			}
+			vifs = append(vifs, vif)
+		}
+	}
+	n.announce(vifs)
+}
+
+// announce tells the network of virtual interfaces, as far as the kernel has them.
+func (n *Node) announce(vifs []int) {
+	var tell []garp.VirtualInterface
+	for _, vif := range vifs {
+		if v, any := n.holdings.announcement(vif); any {
+			tell = append(tell, v)
 		}
 	}
 	if len(tell) > 0 {
@@ -140,7 +145,8 @@ func (n *Node) release(keys []netip.Addr) {
 }
 
 // take has the kernel let addresses go. What it does not let go is owed, and
-// tried again until it does.
+// tried again until it does. An address that is there otherwise than we put it is
+// for sweep to judge.
 func (n *Node) take(list []*holding) {
 	if len(list) == 0 {
 		return
@@ -153,9 +159,12 @@ func (n *Node) take(list []*holding) {
 	results := n.door.Kernel.Delete(addresses)
 	now := time.Now()
 	var drop []rtnl.Key
+	otherwise := false
 	for i, r := range results {
 		x := list[i]
-		if r.Err != nil && !errors.Is(r.Err, rtnl.ErrExistsOtherPrefix) && !errors.Is(r.Err, rtnl.ErrExistsElsewhere) {
+		if errors.Is(r.Err, rtnl.ErrExistsOtherPrefix) || errors.Is(r.Err, rtnl.ErrExistsElsewhere) {
+			otherwise = true
+		} else if r.Err != nil {
 			n.counters.AddressFailures++
 			pause := max(x.miss(now), firstPause)
 			x.next = now.Add(pause)
@@ -172,6 +181,9 @@ func (n *Node) take(list []*holding) {
 		drop = append(drop, x.kernel)
 	}
 	n.door.Guard.Drop(drop)
+	if otherwise {
+		n.sweep()
+	}
 }
 
 // repair tries again what has not worked and what somebody else has undone.

@@ -133,6 +133,12 @@ func (h *host) Delete(list []rtnl.Address) []rtnl.Result {
 		if _, ok := h.there[a.Prefix]; ok {
 			results[i].Outcome = rtnl.Removed
 			delete(h.there, a.Prefix)
+			continue
+		}
+		for p := range h.there {
+			if p.Addr() == a.Prefix.Addr() {
+				results[i] = rtnl.Result{Err: fmt.Errorf("delete %v: %w", a.Prefix, rtnl.ErrExistsOtherPrefix)}
+			}
 		}
 	}
 	return results
@@ -308,10 +314,36 @@ func TestLeftovers(t *testing.T) {
 		h.mu.Lock()
 		h.there[netip.MustParsePrefix("10.0.0.101/24")] = "eth0:2" // with another prefix
 		h.mu.Unlock()
-		if err := Sweep(parse(t, settings).Interfaces, h, logger.New(h)); err != nil {
+		if err := Sweep(parse(t, settings).Interfaces, nil, h, logger.New(h)); err != nil {
 			t.Error(err)
 		}
 		hold(t, "swept", map[*member]string{h: "77"})
+		net.server.Close()
+	})
+}
+
+// A virtual address that somebody has put there in another way goes as well when
+// it is to be let go, and nothing that is still held goes with it.
+func TestReleaseWithAnotherPrefix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		a := net.start(t, 1, settings)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		a.mu.Lock()
+		delete(a.there, netip.MustParsePrefix("10.0.0.103/32"))
+		a.there[netip.MustParsePrefix("10.0.0.103/24")] = "eth0"
+		a.mu.Unlock()
+		fewer := strings.Replace(settings, "eth0:10.0.0.103/32", "", 1)
+		if err := a.node.ask(t.Context(), func() { a.node.release([]netip.Addr{netip.MustParseAddr("10.0.0.103")}) }); err != nil {
+			t.Fatal(err)
+		}
+		hold(t, "released", map[*member]string{a: "101 102 104 105"})
+		if err := a.node.Reload(t.Context(), parse(t, fewer), "4803"); err != nil {
+			t.Fatal(err)
+		}
+		hold(t, "reloaded", map[*member]string{a: "101 102 104 105"})
+		a.end()
 		net.server.Close()
 	})
 }

@@ -11,9 +11,10 @@ import (
 
 // Sweep removes from this host every virtual address that is on the interface
 // that the configuration names for it, with whatever prefix: what a predecessor
-// left that was killed together with its guard. A virtual address on another
-// interface is not ours; it is reported and left alone.
-func Sweep(list []conf.VirtualInterface, kernel Kernel, log *logger.Logger) error {
+// left that was killed together with its guard. Those that are held stay; held may
+// be nil. A virtual address on another interface is not ours; it is reported and
+// left alone.
+func Sweep(list []conf.VirtualInterface, held func(netip.Addr) bool, kernel Kernel, log *logger.Logger) error {
 	present, err := kernel.Addresses()
 	if err != nil {
 		return fmt.Errorf("list the addresses of this host: %w", err)
@@ -21,7 +22,9 @@ func Sweep(list []conf.VirtualInterface, kernel Kernel, log *logger.Logger) erro
 	virtual := make(map[netip.Addr]string)
 	for _, v := range list {
 		for _, a := range v.Addresses {
-			virtual[a.Addr()] = a.Interface
+			if held == nil || !held(a.Addr()) {
+				virtual[a.Addr()] = a.Interface
+			}
 		}
 	}
 	var remove []rtnl.Address
@@ -62,9 +65,10 @@ func logName(a rtnl.Address) string {
 }
 
 // sweep is Sweep for this node: how a member begins, and what follows a loss of
-// Spread. What the machine says is held is released before it comes to this.
+// Spread.
 func (n *Node) sweep() {
-	if err := Sweep(n.holdings.interfaces, n.door.Kernel, n.log); err != nil {
+	held := func(a netip.Addr) bool { return n.holdings.held[a] != nil }
+	if err := Sweep(n.holdings.interfaces, held, n.door.Kernel, n.log); err != nil {
 		n.log.Errorf("%v", err)
 	}
 	if list, err := n.door.Kernel.Addresses(); err == nil {
