@@ -44,6 +44,7 @@ install: build ## the program, its manual pages, start scripts and a sample, bel
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/init.d
 	$(INSTALL) -m 755 wackamole $(DESTDIR)$(PREFIX)/sbin/wackamole
 	ln -sf wackamole $(DESTDIR)$(PREFIX)/sbin/wackatrl
+	ln -f $(DESTDIR)$(PREFIX)/sbin/wackamole $(DESTDIR)$(PREFIX)/sbin/wackguard
 	$(INSTALL) -m 644 $(SCRIPTS)/wackamole.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	$(INSTALL) -m 644 $(SCRIPTS)/wackamole.8 $(SCRIPTS)/wackatrl.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	$(INSTALL) -m 644 $(SCRIPTS)/wackamole.conf.sample $(DESTDIR)$(SYSCONFDIR)/

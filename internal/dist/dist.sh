@@ -19,6 +19,7 @@ for target in $("$here/build.sh"); do
 	mkdir "$root"
 	cp "dist/$target/wackamole" "$root/"
 	ln -s wackamole "$root/wackatrl"
+	ln "$root/wackamole" "$root/wackguard"
 	cp "$here"/wackamole.8 "$here"/wackamole.conf.5 "$here"/wackatrl.8 "$here"/wackamole.conf.sample \
 		"$here"/wackamole.init "$here"/wackamole.procd "$here"/wackamole.service README.md CHANGELOG.md "$root/"
 	cp -r "$stage/licenses" "$root/"
