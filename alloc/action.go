@@ -1,9 +1,10 @@
 package alloc
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
+
+	"wackamole/internal/fmt"
 )
 
 // An Action is something that the owner of a Machine has to do. Actions must be

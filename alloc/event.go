@@ -2,9 +2,10 @@ package alloc
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // An Event is something that happened to this member. Events must be given to

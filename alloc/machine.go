@@ -1,10 +1,11 @@
 package alloc
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
+
+	"wackamole/internal/fmt"
 )
 
 // Config is what a Machine needs to know of the configuration.

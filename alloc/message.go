@@ -3,8 +3,9 @@ package alloc
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
+
+	"wackamole/internal/fmt"
 )
 
 // MessageType is Spread's 16-bit message type, by which the messages of the

@@ -2,9 +2,10 @@ package alloc
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
+
+	"wackamole/internal/fmt"
 )
 
 // Move is one entry of BALANCE: a virtual interface and its new owner.

@@ -2,9 +2,10 @@ package alloc
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/fnv"
 	"net/netip"
+
+	"wackamole/internal/fmt"
 )
 
 // StateBody is the body of STATE: what one member holds and prefers in a view.

@@ -1,9 +1,10 @@
 package conf
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // address makes an item an address and reports what is wrong with it.

@@ -24,11 +24,12 @@
 package conf
 
 import (
-	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"time"
+
+	"wackamole/internal/fmt"
 )
 
 // Limits of a file. What goes beyond them is an error.

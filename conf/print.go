@@ -2,10 +2,11 @@ package conf
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
+
+	"wackamole/internal/fmt"
 )
 
 // AppendText appends the configuration in canonical form: one setting a line,

@@ -1,11 +1,12 @@
 package conf
 
 import (
-	"fmt"
 	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"wackamole/internal/fmt"
 )
 
 // Position is a place in a configuration file. The zero Position is no place.

@@ -1,10 +1,11 @@
 package garp
 
 import (
-	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // An interfaceRequest is struct ifreq of netdevice(7). The union is 16 bytes

@@ -2,8 +2,9 @@ package garp
 
 import (
 	"errors"
-	"fmt"
 	"time"
+
+	"wackamole/internal/fmt"
 )
 
 const (

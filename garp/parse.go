@@ -2,7 +2,8 @@ package garp
 
 import (
 	"encoding/binary"
-	"fmt"
+
+	"wackamole/internal/fmt"
 )
 
 // ParseARP decodes an Ethernet frame that holds an ARP packet for IPv4. What

@@ -2,11 +2,12 @@ package garp
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // Sockets is the Sender of this host: one packet socket (packet(7)) for each

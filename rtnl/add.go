@@ -2,9 +2,10 @@ package rtnl
 
 import (
 	"errors"
-	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // lostTries is how often a chunk whose answers were lost is sent again, as far

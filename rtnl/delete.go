@@ -2,7 +2,8 @@ package rtnl
 
 import (
 	"errors"
-	"fmt"
+
+	"wackamole/internal/fmt"
 )
 
 // Delete removes addresses from their interfaces and returns a result for each,

@@ -1,10 +1,11 @@
 package rtnl
 
 import (
-	"fmt"
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 const (

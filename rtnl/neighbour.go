@@ -1,10 +1,11 @@
 package rtnl
 
 import (
-	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // maxNeighbours bounds what is kept of the neighbour table.

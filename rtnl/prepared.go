@@ -1,8 +1,9 @@
 package rtnl
 
 import (
-	"fmt"
 	"slices"
+
+	"wackamole/internal/fmt"
 )
 
 // MaxHeld is the most addresses that a Prepared holds, unless its storage is

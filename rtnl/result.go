@@ -2,9 +2,10 @@ package rtnl
 
 import (
 	"errors"
-	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // Errors that a [Result] can carry, for errors.Is. A lack of privilege is

@@ -31,11 +31,12 @@
 package rtnl
 
 import (
-	"fmt"
 	"net/netip"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // An Address is an IPv4 address of an interface, as a caller names it.

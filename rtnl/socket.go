@@ -1,9 +1,9 @@
 package rtnl
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // A transport carries netlink datagrams. send returns when the kernel has worked

@@ -2,11 +2,12 @@ package rtnl
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // An EventKind says what changed.

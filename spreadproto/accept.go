@@ -35,7 +35,7 @@ func (a *Accept) Unmarshal(b []byte) (need int, err error) {
 	}
 	if code := RejectCode(b[0]); code != Accepted {
 		if code > 0 {
-			return 1, malformed("answer %d to a request for a session", code)
+			return 1, malformed("answer %d to a request for a session", int8(code))
 		}
 		return 1, &RejectError{Code: code}
 	}

@@ -1,11 +1,12 @@
 package spreadproto
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // An Address tells where a Spread daemon is: at a TCP port of a host, or at the

@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/hosts"
 	"wackamole/internal/stream"
 )

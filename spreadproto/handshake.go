@@ -2,10 +2,11 @@ package spreadproto
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"syscall"
+
+	"wackamole/internal/fmt"
 )
 
 // handshake opens the session. Each piece of ours is one write, as daemons

@@ -1,6 +1,6 @@
 package spreadproto
 
-import "fmt"
+import "wackamole/internal/fmt"
 
 // A GroupID identifies one view of a group: the daemon that formed the ring of
 // daemons, the time of that, and a counter of the group's changes in that ring.

@@ -3,8 +3,9 @@ package spreadproto
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // ErrMalformed is wrapped by every error of a decoder, and by errors of

@@ -2,9 +2,10 @@ package spreadproto
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"slices"
+
+	"wackamole/internal/fmt"
 )
 
 // Receive waits for the next message and returns it. Messages of unknown kinds

@@ -2,8 +2,9 @@ package spreadproto
 
 import (
 	"errors"
-	"fmt"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // A RejectCode is the signed byte with which a daemon answers a request for a

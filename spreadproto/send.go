@@ -2,8 +2,9 @@ package spreadproto
 
 import (
 	"errors"
-	"fmt"
 	"time"
+
+	"wackamole/internal/fmt"
 )
 
 // ErrTooLong is the error of a message that the daemon would not survive.

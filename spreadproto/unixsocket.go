@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/stream"
 )
 

@@ -1,6 +1,6 @@
 package spreadproto
 
-import "fmt"
+import "wackamole/internal/fmt"
 
 // Version is the version of a Spread library or daemon.
 type Version struct {

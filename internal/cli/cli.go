@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"runtime/debug"
 
 	"wackamole/internal/control"
+	"wackamole/internal/fmt"
 	"wackamole/internal/getopt"
 	"wackamole/internal/guard"
 )

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"wackamole/conf"
+	"wackamole/internal/fmt"
 	"wackamole/internal/hook"
 	"wackamole/internal/logger"
 	"wackamole/internal/node"
@@ -50,7 +50,7 @@ func loadAll(o options, directory string, stderr io.Writer) (*conf.Config, error
 func check(o options, stdout, stderr io.Writer) int {
 	c, err := loadAll(o, ".", stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintf(stderr, "%v\n", err)
 		return exitUsage
 	}
 	text, err := c.AppendText(nil)
@@ -68,7 +68,7 @@ func check(o options, stdout, stderr io.Writer) int {
 func release(o options, stdout, stderr io.Writer) int {
 	c, err := load(o, stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintf(stderr, "%v\n", err)
 		return exitUsage
 	}
 	log := logger.New(logger.NewWriter(stdout))

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -14,6 +13,7 @@ import (
 
 	"wackamole/conf"
 	"wackamole/internal/daemonize"
+	"wackamole/internal/fmt"
 	"wackamole/internal/hook"
 	"wackamole/internal/logger"
 	"wackamole/spreadproto"

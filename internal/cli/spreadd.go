@@ -2,12 +2,12 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/netip"
 	"os/signal"
 	"syscall"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/getopt"
 	"wackamole/internal/logger"
 	"wackamole/internal/stream"

@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/stream"
 )
 

@@ -3,12 +3,12 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/rundir"
 	"wackamole/internal/stream"
 )

@@ -2,9 +2,9 @@ package control
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/getopt"
 )
 
@@ -43,7 +43,7 @@ func Main(args []string, stdout, stderr io.Writer, controlPath func(file string)
 		case 'c':
 			file = o.Value
 		case 'h':
-			fmt.Fprint(stdout, usage)
+			io.WriteString(stdout, usage)
 			return exitDone
 		default:
 			action = o.Letter

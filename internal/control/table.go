@@ -1,10 +1,11 @@
 package control
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // tableAnswer is the State as a table for people, 80 columns wide as far as names allow.

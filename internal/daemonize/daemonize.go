@@ -20,13 +20,14 @@ package daemonize
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // marker is the environment variable that a child gets.

@@ -1,12 +1,13 @@
 package daemonize
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // notifyTimeout is how long a supervisor that does not read may hold up a message.

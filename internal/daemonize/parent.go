@@ -3,7 +3,6 @@ package daemonize
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"wackamole/internal/descriptors"
+	"wackamole/internal/fmt"
 )
 
 // readyLimit is how long the daemon may take until it is ready. It may have to wait for the guard of an

@@ -3,7 +3,6 @@ package daemonize
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/rundir"
 )
 

@@ -26,7 +26,7 @@ var never = []struct{ path, reason string }{
 	{"encoding/json/", "250 KB and reflection; internal/jsontext writes what is needed"},
 	{"encoding/xml/", "as encoding/json"},
 	{"encoding/gob/", "as encoding/json"},
-	{"encoding/hex/", "fmt has %x"},
+	{"encoding/hex/", "internal/fmt has %x"},
 	{"encoding/base64/", "nothing uses it"},
 	{"math/big/", "80 KB; comes with crypto"},
 	{"crypto/", "500 KB; nothing here is secret or signed"},
@@ -49,13 +49,16 @@ var never = []struct{ path, reason string }{
 
 // reflecting is who may use reflection; its users keep types and methods alive.
 var reflecting = []string{
-	"fmt",              // the one way in which text is made
+	"fmt",              // imported by runtime/debug; the linker drops all of it
 	"internal/fmtsort", // of fmt
 	"encoding/binary",  // its byte orders need none, and the linker drops the rest
 }
 
 // symbols must not be in the binary although their packages are.
 var symbols = []struct{ prefix, reason string }{
+	{"fmt.Sprintf", "200 KB with reflection: internal/fmt writes messages"},
+	{"fmt.Errorf", "the same"},
+	{"fmt.(*pp)", "the same"},
 	{"net.(*Dialer)", "450 KB with the resolver: internal/stream opens connections"},
 	{"net.(*Resolver)", "internal/hosts finds addresses"},
 	{"net.(*ListenConfig)", "internal/stream listens"},

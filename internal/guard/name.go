@@ -2,11 +2,12 @@ package guard
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // errForeign: somebody else's process has the name.
@@ -60,7 +61,7 @@ func (n name) claim(patience time.Duration, waiting func()) (fd int, err error) 
 		}
 	}
 	unix.Close(fd)
-	return -1, fmt.Errorf("claim the guard's name %s: %w", n, err)
+	return -1, fmt.Errorf("claim the guard's name %s: %w", string(n), err)
 }
 
 // Whose a name is.

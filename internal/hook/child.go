@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // maxOutputLine is how many bytes of a line of output are kept.

@@ -2,7 +2,6 @@ package hook
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"wackamole/conf"
+	"wackamole/internal/fmt"
 )
 
 // perlDriver is the program that perl runs. Its arguments are the number of PerlUse values, these, and

@@ -2,11 +2,11 @@ package hook
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
 	"wackamole/conf"
+	"wackamole/internal/fmt"
 )
 
 // plan is what a configuration wants run. Making one looks at nothing outside, so that a reload does

@@ -10,7 +10,6 @@ package hosts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
@@ -18,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"wackamole/internal/fmt"
 	"wackamole/internal/stream"
 )
 

@@ -3,9 +3,10 @@ package hosts
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // The messages of RFC 1035, section 4: a header, the question, the answers.

@@ -1,8 +1,9 @@
 package logger
 
 import (
-	"fmt"
 	"strings"
+
+	"wackamole/internal/fmt"
 )
 
 // Facility says to syslog what kind of program a line is from, numbered as in RFC 3164 section 4.1.1.

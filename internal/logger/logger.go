@@ -16,7 +16,7 @@
 // filters made for it still apply; only what an operator must look at is a warning or an error.
 package logger
 
-import "fmt"
+import "wackamole/internal/fmt"
 
 // Level is the severity of a line, numbered as in RFC 5424 section 6.2.1.
 type Level uint8

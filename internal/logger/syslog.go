@@ -1,11 +1,12 @@
 package logger
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // DevLog is where a syslogd listens on Linux.

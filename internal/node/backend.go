@@ -3,7 +3,7 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 
 	"wackamole/alloc"
 	"wackamole/internal/control"
@@ -128,6 +128,10 @@ func (n *Node) logState() {
 		if v.Held {
 			held = ", held here"
 		}
-		n.log.Printf("%v: owner %s, claim %d%s", fmt.Sprint(v.Addresses), owner, v.Claim, held)
+		addresses := make([]string, 0, len(v.Addresses))
+		for _, a := range v.Addresses {
+			addresses = append(addresses, a.String())
+		}
+		n.log.Printf("[%s]: owner %s, claim %d%s", strings.Join(addresses, " "), owner, v.Claim, held)
 	}
 }

@@ -3,13 +3,14 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"wackamole/alloc"
+	"wackamole/internal/fmt"
 	"wackamole/internal/hosts"
 	"wackamole/spreadproto"
 )
@@ -251,7 +252,7 @@ func (n *Node) fromSpread(r received) {
 	case *spreadproto.Oversized:
 		n.rejected("oversized", fmt.Sprintf("message of %d bytes from %s", m.Length, m.Sender))
 	case *spreadproto.Rejected:
-		n.rejected("refused by Spread", fmt.Sprintf("the Spread daemon's policy refuses what we send to %v", m.Groups))
+		n.rejected("refused by Spread", fmt.Sprintf("the Spread daemon's policy refuses what we send to %s", strings.Join(m.Groups, " ")))
 	}
 }
 

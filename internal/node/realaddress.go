@@ -3,12 +3,13 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"wackamole/conf"
+	"wackamole/internal/fmt"
 	"wackamole/rtnl"
 )
 
@@ -47,7 +48,7 @@ func findRealAddress(ctx context.Context, door Doors, list []conf.VirtualInterfa
 				return a, "", nil
 			}
 		}
-		reason = fmt.Sprintf("the host name %s resolves to no address that others could know (%v)", host, names)
+		reason = fmt.Sprintf("the host name %s resolves to no address that others could know (%s)", host, listed(names))
 	}
 	present, err := door.Kernel.Addresses()
 	if err != nil {
@@ -83,4 +84,15 @@ func nearest(v conf.Address, virtual map[netip.Addr]bool, present []rtnl.Assigne
 		}
 	}
 	return best
+}
+
+func listed(addrs []netip.Addr) string {
+	var b strings.Builder
+	for i, a := range addrs {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(a.String())
+	}
+	return b.String()
 }

@@ -3,10 +3,10 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 
+	"wackamole/internal/fmt"
 	"wackamole/spreadproto"
 )
 

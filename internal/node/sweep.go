@@ -1,10 +1,10 @@
 package node
 
 import (
-	"fmt"
 	"net/netip"
 
 	"wackamole/conf"
+	"wackamole/internal/fmt"
 	"wackamole/internal/logger"
 	"wackamole/rtnl"
 )

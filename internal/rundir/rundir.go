@@ -4,9 +4,10 @@
 package rundir
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+
+	"wackamole/internal/fmt"
 )
 
 // MakeFor makes the directories above file that are missing, with mode 0755 whatever the umask is.

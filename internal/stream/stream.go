@@ -17,12 +17,13 @@
 package stream
 
 import (
-	"fmt"
 	"io/fs"
 	"net/netip"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/fmt"
 )
 
 // An Address is one end of a connection. It is a net.Addr.

@@ -3,12 +3,13 @@ package spreadd
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"wackamole/internal/fmt"
 	"wackamole/spreadproto"
 )
 
@@ -126,7 +127,7 @@ func (s *Server) authenticate(x *session, library spreadproto.Version) error {
 	allowed := func(m string) bool { return satisfied(m) && slices.Contains(s.options.Methods, m) }
 	refused := func(m string) bool { return !allowed(m) }
 	if len(choice) == 0 || slices.ContainsFunc(choice, refused) || s.options.RefuseAddresses {
-		return fmt.Errorf("%s chose %q: %w", x.private, choice, refuse(x.conn, spreadproto.RejectAuth))
+		return fmt.Errorf("%s chose %q: %w", x.private, strings.Join(choice, " "), refuse(x.conn, spreadproto.RejectAuth))
 	}
 	return nil
 }

@@ -3,12 +3,12 @@ package spreadd
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
 	"sync"
 
+	"wackamole/internal/fmt"
 	"wackamole/spreadproto"
 )
 
@@ -193,7 +193,7 @@ func (r *request) check(x *session) error {
 	case r.Names > maxNames:
 		return fmt.Errorf("message to %d groups", r.Names)
 	case !r.Hint.Valid():
-		return fmt.Errorf("message with hint %x", r.Hint)
+		return fmt.Errorf("message with hint %x", r.Hint[:])
 	case r.Length > maxMessage-spreadproto.HeaderSize-spreadproto.NameSize*r.Names:
 		return fmt.Errorf("message of %d bytes to %d groups", r.Length, r.Names)
 	}

@@ -22,11 +22,11 @@ package spreadd
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
 
+	"wackamole/internal/fmt"
 	"wackamole/spreadproto"
 )
 
