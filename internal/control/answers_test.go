@@ -33,6 +33,7 @@ func exampleState(t testing.TB) *State {
 			virtualInterface(t, "", 0, false, "eth0:10.77.0.103/8"),
 			virtualInterface(t, "10.77.0.2", 4, true, "eth0:10.77.0.104/24"),
 		},
+		Goroutines: 15,
 		Counters: Counters{
 			Views: 1, TakeOvers: 2, Releases: 3, AddressFailures: 4, AddressesBack: 11, Announcements: 5, Notifications: 12, Reconnects: 6, HookFailures: 7,
 			HooksDropped: 8, GuardRestarts: 18446744073709551615, LastTakeOver: 4*time.Millisecond + 250*time.Microsecond,

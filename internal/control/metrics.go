@@ -74,6 +74,8 @@ func (s *State) metricsAnswer(yield func([]byte) bool) {
 	m.value(strconv.Itoa(held))
 	m.metric("virtual_interfaces_unowned", "gauge", "Virtual interfaces that the table gives to nobody.")
 	m.value(strconv.Itoa(unowned))
+	m.metric("goroutines", "gauge", "Goroutines of the daemon, which do not grow in number over time.")
+	m.value(strconv.Itoa(s.Goroutines))
 	m.metric("info", "gauge", "What runs here.")
 	m.value("1", "program", s.Program, "group", s.Group, "address", addrText(s.Address))
 	yield(m.text)

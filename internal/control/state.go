@@ -44,6 +44,7 @@ type State struct {
 	View       *View // nil while there is none
 	Interfaces []VirtualInterface
 	Counters   Counters
+	Goroutines int // of the daemon; metrics alone tell it
 }
 
 // Phase is what the daemon is doing.

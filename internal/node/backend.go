@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 
 	"wackamole/alloc"
@@ -95,6 +96,7 @@ func (n *Node) snapshot() *control.State {
 			Addresses: v.Addresses, Owner: r.Owner, Claim: int32(r.Claim), Held: n.holdings.has(v),
 		}
 	}
+	s.Goroutines = runtime.NumGoroutine()
 	stats := n.door.Announcer.Stats()
 	s.Counters.Announcements, s.Counters.Notifications = stats.Announcements, stats.Notifications
 	if n.door.Hooks != nil {
