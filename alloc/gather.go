@@ -96,17 +96,19 @@ func (m *Machine) stateReceived(from int, e Message) {
 	if id, err := readView(e.Body, e.Order); err == nil && id != m.view {
 		return // answers an earlier view
 	}
-	s, err := ParseState(e.Body, e.Order)
 	x := &m.members[from]
+	// Before it is decoded: a flood of them should cost little.
+	if x.answered {
+		m.reject(Repeated, "second STATE from %s in one view", e.Sender)
+		return
+	}
+	s, err := ParseState(e.Body, e.Order)
 	switch {
 	case err != nil:
 		m.reject(Malformed, "STATE from %s: %v", e.Sender, err)
 		return
 	case s.Index != from:
 		m.reject(NotItsPlace, "STATE from %s for index %d, which is not its own %d", e.Sender, s.Index, from)
-		return
-	case x.answered:
-		m.reject(Repeated, "second STATE from %s in one view", e.Sender)
 		return
 	case m.state != Gather:
 		m.reject(OutOfPhase, "STATE from %s in state %v", e.Sender, m.state)
@@ -196,15 +198,22 @@ func (m *Machine) announceKept(keys []netip.Addr) {
 
 // checkMember reports, once in every view, what makes agreement impossible. Where
 // two members go by one real address, only the first in the view takes part:
-// what the table gives to that address would be held twice otherwise.
+// what the table gives to that address would be held twice otherwise. A crowd of
+// them is reported by one line for each.
 func (m *Machine) checkMember(from int) {
 	x := &m.members[from]
+	first := -1
 	for i := range m.members {
 		if o := &m.members[i]; i != from && o.answered && o.address == x.address {
 			m.members[max(i, from)].namesake = true
-			m.log(Error, "%s and %s both call themselves %v: give each machine a real address of its own (-a)",
-				o.name, x.name, x.address)
+			if first < 0 {
+				first = i
+			}
 		}
+	}
+	if first >= 0 {
+		m.log(Error, "%s and %s both call themselves %v: give each machine a real address of its own (-a)",
+			m.members[first].name, x.name, x.address)
 	}
 	switch {
 	case x.trailer == nil && x.otherEndian:

@@ -28,7 +28,7 @@ var mutations = []struct{ means, file, text, replacement string }{
 	{"a STATE of an earlier view counts", "gather.go",
 		"err == nil && id != m.view", "err == nil && id == (ViewID{})"},
 	{"a second STATE of one member counts", "gather.go",
-		"	case x.answered:\n", "	case false:\n"},
+		"	if x.answered {\n", "	if false {\n"},
 	{"a STATE for another member counts", "gather.go",
 		"case s.Index != from:", "case false:"},
 	{"the table outlives its view", "gather.go",
