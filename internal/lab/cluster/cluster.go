@@ -9,6 +9,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -31,6 +32,10 @@ type Options struct {
 	// lab.Options and lab.ProberOptions.
 	Output  func(h *lab.Host, line string)
 	Changed func(lab.Snapshot)
+	// Listener may put itself around what the Spread daemon of a host listens on, and Tap sees each frame before
+	// the prober takes the answers to its own; either may be nil.
+	Listener func(h *lab.Host, l net.Listener) net.Listener
+	Tap      lab.Tap
 }
 
 // A Cluster is the lab, its Spread and its nodes, which are not started yet.
@@ -62,6 +67,9 @@ func New(o Options) (*Cluster, error) {
 		daemons = append(daemons, daemonName(h.Number))
 	}
 	c.Spread = spreadd.New(spreadd.Options{Daemons: daemons})
+	if o.Tap != nil {
+		l.Switch.Tap(o.Tap)
+	}
 	c.Prober = lab.NewProber(l.Switch, lab.ProberOptions{Addresses: c.Addresses, Interval: o.Interval, Changed: o.Changed})
 	c.serve()
 	for _, h := range l.Hosts {

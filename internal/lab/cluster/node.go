@@ -27,6 +27,9 @@ func (c *Cluster) newNode(h *lab.Host, binary string, o Options) (*Node, error) 
 	if err != nil {
 		return nil, err
 	}
+	if o.Listener != nil {
+		listener = o.Listener(h, listener)
+	}
 	go c.Spread.Serve(listener, daemonName(h.Number)) // it ends with Spread.Close
 	return &Node{Number: h.Number, Host: h, cluster: c, binary: binary, config: config}, nil
 }
