@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// machine describes what was measured, and where.
+func machine(binary string) *table {
+	t := &table{title: "Machine", head: []string{""}}
+	t.row("date", time.Now().UTC().Format("2006-01-02 15:04 UTC"))
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	t.row("kernel", "Linux "+strings.TrimSpace(string(kernel))+" "+runtime.GOARCH)
+	model := "unknown"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			name, value, ok := strings.Cut(line, ":")
+			switch strings.TrimSpace(name) {
+			case "model name", "cpu model", "Hardware", "uarch":
+				if ok {
+					model = strings.TrimSpace(value)
+				}
+			}
+		}
+	}
+	t.row("processor", fmt.Sprintf("%s, %d of them", model, runtime.NumCPU()))
+	if memory, err := statusOf("/proc/meminfo"); err == nil {
+		t.row("memory", fmt.Sprintf("%.0f MiB", memory["MemTotal"]/1024))
+	}
+	t.row("load before", load())
+	t.row(oursName, versionOf(binary, "-v")+", built with "+goVersion(binary))
+	if program := findKeepalived(); program != "" {
+		t.row(keepalivedName, versionOf(program, "-v"))
+	}
+	if program, err := exec.LookPath("ip"); err == nil {
+		t.row(ipName, versionOf(program, "-V"))
+	}
+	if program := os.Getenv(originalVariable); program != "" {
+		t.row(originalName, versionOf(program, "-v"))
+	}
+	return t
+}
+
+// load is how much else the machine had to do: of a figure measured under load only the ratios say anything.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	fields := strings.Fields(string(text))
+	return strings.Join(fields[:min(3, len(fields))], " ") + " (mean over 1, 5 and 15 minutes)"
+}
+
+// versionOf is the first line with a number that a program prints about its version.
+func versionOf(program, flag string) string {
+	out, _ := exec.Command(program, flag).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.ContainsAny(line, "0123456789") {
+			return strings.Trim(line, "|/\\= \t\n")
+		}
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// residentOptions is how much the footprint is measured with.
+type residentOptions struct {
+	addresses int           // that the daemon is given
+	runs      int           // take-overs of all of them whose time on the processor counts
+	busy      int           // addresses taken over in all, ten at a time, by one that is kept busy
+	idle      time.Duration // that wake-ups are counted
+}
+
+// residents measures what daemon and guard take: memory, time on the processor, and how often they wake up while
+// nothing happens. meanwhile is done while they idle.
+func residents(binary string, o residentOptions, log func(string), meanwhile func() error) ([]*table, error) {
+	memory := &table{title: "Resident memory", head: []string{"", "anonymous", "of files", "in all"}}
+	processor := &table{title: fmt.Sprintf("Processor, for one take-over of %d addresses", o.addresses), head: []string{"", "time on it", "instructions in user mode"}}
+
+	log("memory and time on the processor")
+	holds, err := newResident(binary, o.addresses)
+	if err != nil {
+		return nil, err
+	}
+	defer holds.close()
+	time.Sleep(settleTime) // its guard has just been started
+	if err := holds.memory(memory, "holding nothing"); err != nil {
+		return nil, err
+	}
+	if err := holds.work(processor, o.runs); err != nil {
+		return nil, err
+	}
+	if err := holds.hold(); err != nil {
+		return nil, err
+	}
+	log("memory of a daemon that is kept busy")
+	busy, err := newResident(binary, 10)
+	if err != nil {
+		return nil, err
+	}
+	defer busy.close()
+	if err := busy.takeOvers(1 + o.busy/len(busy.list)); err != nil {
+		return nil, err
+	}
+	wakeUps := &table{title: fmt.Sprintf("Wake-ups a minute when nothing happens, counted for %v", o.idle), head: []string{"", "daemon", "guard"}}
+	log(fmt.Sprintf("wake-ups for %v, and the cost of decisions", o.idle))
+	if err := idle(wakeUps, []*resident{holds, busy}, o.idle, meanwhile); err != nil {
+		return nil, err
+	}
+	// By now both have come to rest.
+	if err := holds.memory(memory, fmt.Sprintf("holding %d, after %d take-overs", o.addresses, o.addresses*(o.runs+2))); err != nil {
+		return nil, err
+	}
+	if err := busy.memory(memory, fmt.Sprintf("holding nothing, after %d take-overs", o.busy)); err != nil {
+		return nil, err
+	}
+	return []*table{memory, processor, wakeUps}, nil
+}
+
+// work measures the time on the processor of take-overs, in which the release after each is not counted.
+func (r *resident) work(t *table, runs int) error {
+	names, pids := []string{"daemon", "guard"}, []int{r.process.pid(), r.guard}
+	if err := r.takeOvers(1); err != nil {
+		return err
+	}
+	times, counts := make([]sample, 2), make([]sample, 2)
+	unavailable := ""
+	for range runs {
+		var before [2]usage
+		var counting [2]counters
+		for i, pid := range pids {
+			var err error
+			if before[i], err = look(pid); err != nil {
+				return err
+			}
+			if counting[i], err = instructions(pid); err != nil {
+				unavailable = err.Error()
+			}
+		}
+		if err := r.hold(); err != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond) // announcements, log, guard
+		for i, pid := range pids {
+			after, err := look(pid)
+			if err != nil {
+				return err
+			}
+			times[i].add(after.cpu - before[i].cpu)
+			if counting[i] != nil {
+				n, err := counting[i].sum()
+				counting[i].close()
+				if err != nil {
+					return err
+				}
+				counts[i] = append(counts[i], float64(n))
+			}
+		}
+		if err := r.letGo(); err != nil {
+			return err
+		}
+	}
+	for i, name := range names {
+		t.row(name, times[i].in(milliseconds), counts[i].in(plain))
+	}
+	if unavailable != "" {
+		t.note("instructions: %s: this machine does not count them", unavailable)
+	}
+	return nil
+}
+
+// letGo has it release everything.
+func (r *resident) letGo() error {
+	if err := r.wire.events.watch(); err != nil {
+		return err
+	}
+	if err := r.join(); err != nil {
+		return err
+	}
+	_, err := r.wire.events.wait(patience, complete(len(r.list), r.order.gone, true))
+	return err
+}
+
+// restTime is what a daemon gets after it was busy: its repetitions end after five seconds, and the runtime gives
+// memory back in a while.
+const restTime = 6 * time.Second
+
+// idle counts how often the threads of each wake up in that time. The first holds its addresses, the second nothing.
+func idle(t *table, list []*resident, period time.Duration, meanwhile func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- meanwhile() }()
+	time.Sleep(min(period, restTime))
+	count := func() (switches []float64, err error) {
+		for _, r := range list {
+			for _, pid := range []int{r.process.pid(), r.guard} {
+				u, err := look(pid)
+				if err != nil {
+					return nil, err
+				}
+				switches = append(switches, u.switches)
+			}
+		}
+		return switches, nil
+	}
+	before, err := count()
+	if err != nil {
+		return err
+	}
+	time.Sleep(period)
+	after, err := count()
+	if err != nil {
+		return err
+	}
+	minute := func(i int) string { return plain((after[i] - before[i]) / period.Minutes()) }
+	t.row(fmt.Sprintf("holding %d addresses", len(list[0].list)), minute(0), minute(1))
+	t.row("holding nothing", minute(2), minute(3))
+	t.note("Voluntary context switches of all threads; one wake-up may be several.")
+	return <-done
+}

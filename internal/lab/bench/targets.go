@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+)
+
+// targets holds what was measured against what the project wants of it.
+func targets(contests []*contest) *table {
+	t := &table{title: "Targets", head: []string{"", "", "measured", "wanted"}}
+	judge := func(what string, s sample, u unit, most float64) {
+		if len(s) == 0 {
+			return
+		}
+		word := "met"
+		if s.median() > most {
+			word = "MISSED"
+		}
+		t.row(word, what, s.in(u), "at most "+u(most))
+	}
+	ratio := make(map[int]sample)
+	for _, c := range contests {
+		ours, floor := c.find(oursName), c.find(floorName)
+		where := fmt.Sprintf("%d addresses", c.addresses)
+		if c.interfaces > 1 {
+			where += fmt.Sprintf(" on %d interfaces", c.interfaces)
+		} else {
+			ratio[c.addresses] = ours.added.over(floor.added)
+		}
+		if c.addresses != 254 && c.addresses != 4000 {
+			continue
+		}
+		judge(where+": last address in the kernel / floor", ours.added.over(floor.added), times, 1.5)
+		judge(where+": last announcement behind the last address / floor", ours.trailing.over(floor.trailing), times, 1.5)
+		judge(where+": last announcement / floor for addresses and frames", ours.lastFrame.over(floor.lastFrame), times, 1.5)
+		judge(where+": release / floor", ours.release.over(floor.release), times, 1.5)
+	}
+	for _, c := range contests {
+		if ours := c.find(oursName); c.interfaces == 1 && c.addresses <= 254 {
+			judge(fmt.Sprintf("%d addresses: first announcement after the STATE", c.addresses), ours.firstFrame, milliseconds, 1e-3)
+		}
+	}
+	if small, large := ratio[254].median(), ratio[4000].median(); small > 0 && large > 0 {
+		judge("ratio to the floor at 4000 / at 254", sample{large / small}, times, 1.3)
+	}
+	for _, c := range contests {
+		for _, r := range c.results {
+			if r.name == oursName || r.name == floorName || r.failed != nil {
+				continue
+			}
+			ours := c.find(oursName)
+			judge(fmt.Sprintf("%d addresses: last address, ours / %s", c.addresses, r.name), ours.added.over(r.added), times, 1)
+			judge(fmt.Sprintf("%d addresses: last announcement, ours / %s", c.addresses, r.name), ours.lastFrame.over(r.lastFrame), times, 1)
+		}
+	}
+	return t
+}
