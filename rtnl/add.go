@@ -232,7 +232,8 @@ func (a *adder) put(b []byte, n int, flags uint16, sequence uint32) []byte {
 	return finish(m.append(b), start)
 }
 
-// A finder asks for an interface's index once for each run of the same name.
+// A finder asks for an interface's index once for each run of the same name, and
+// whether it is up.
 type finder struct {
 	session *session
 	name    string
@@ -240,9 +241,19 @@ type finder struct {
 	err     error
 }
 
+// A lookUpper is a transport that knows a faster way to what a finder wants.
+type lookUpper interface {
+	lookUp(name string) (Link, bool)
+}
+
 func (f *finder) link(name string) (Link, error) {
 	if name != f.name || name == "" {
-		f.name = name
+		f.name, f.err = name, nil
+		if t, ok := f.session.transport.(lookUpper); ok {
+			if f.last, ok = t.lookUp(name); ok {
+				return f.last, nil
+			}
+		}
 		f.last, f.err = f.session.link(name, 0)
 	}
 	return f.last, f.err
