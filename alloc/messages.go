@@ -2,7 +2,6 @@ package alloc
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 
 	"wackamole/internal/fmt"
@@ -49,7 +48,8 @@ type Neighbour struct {
 }
 
 func (n Neighbour) String() string {
-	return fmt.Sprintf("%v at %v", n.Address, net.HardwareAddr(n.LinkLayer[:]))
+	a := n.LinkLayer
+	return fmt.Sprintf("%v at %02x:%02x:%02x:%02x:%02x:%02x", n.Address, a[0], a[1], a[2], a[3], a[4], a[5])
 }
 
 // neighbourSize is the length of an entry of ARPCACHE: IPv4 address (4),

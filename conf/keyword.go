@@ -152,16 +152,20 @@ func nearest(word string, candidates []string) string {
 	if len(word) > 2*longestKeyword {
 		return ""
 	}
-	plain := strings.NewReplacer("_", "", "-", "")
-	word = plain.Replace(strings.ToLower(word))
+	word = plain(word)
 	best, least := "", 3
 	for _, candidate := range candidates {
-		lower := plain.Replace(strings.ToLower(candidate))
+		lower := plain(candidate)
 		if d := distance(word, lower); d < least && 3*d <= len(lower) {
 			best, least = candidate, d
 		}
 	}
 	return best
+}
+
+// plain returns a word in lower case without what may part its parts.
+func plain(word string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(word), "_", ""), "-", "")
 }
 
 // distance counts the letters to insert, delete, replace or swap with their

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -132,7 +131,7 @@ var linkRows = []struct {
 }{
 	{
 		name:   "ethernet, up, no carrier",
-		link:   Link{Index: 2, Name: "eth0", Type: 1, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1}, Up: true},
+		link:   Link{Index: 2, Name: "eth0", Type: 1, HardwareAddr: HardwareAddr{2, 0, 0, 0, 0, 1}, Up: true},
 		little: "00000100 02000000 03100000 00000000  0900 0300 6574683000 000000  0a00 0100 020000000001 0000",
 		big:    "00000001 00000002 00001003 00000000  0009 0003 6574683000 000000  000a 0001 020000000001 0000",
 	}, {

@@ -1,8 +1,6 @@
 package rtnl
 
 import (
-	"net"
-
 	"golang.org/x/sys/unix"
 
 	"wackamole/internal/fmt"
@@ -16,6 +14,21 @@ const (
 	maxHardwareAddr = 32
 )
 
+// A HardwareAddr is a link-layer address.
+type HardwareAddr []byte
+
+// String returns the address as octets with colons between.
+func (a HardwareAddr) String() string {
+	var s []byte
+	for i, octet := range a {
+		if i > 0 {
+			s = append(s, ':')
+		}
+		s = fmt.Appendf(s, "%02x", octet)
+	}
+	return string(s)
+}
+
 // A Link is an interface.
 type Link struct {
 	Index int
@@ -23,7 +36,7 @@ type Link struct {
 	// Type is the ARPHRD_ number of its hardware: 1 Ethernet, 772 loopback.
 	Type uint16
 	// HardwareAddr is its link-layer address; nil where it has none.
-	HardwareAddr net.HardwareAddr
+	HardwareAddr HardwareAddr
 	// Up: an administrator has set it up.
 	Up bool
 	// Running: it is operational (RFC 2863 state up, or the driver does not say).
@@ -90,7 +103,7 @@ func (l *Link) parse(body []byte) error {
 			if len(data) > maxHardwareAddr {
 				return errMalformed
 			}
-			l.HardwareAddr = net.HardwareAddr(append([]byte(nil), data...))
+			l.HardwareAddr = append(HardwareAddr(nil), data...)
 		}
 		return nil
 	})

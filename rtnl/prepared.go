@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"slices"
+	"sort"
 
 	"wackamole/internal/fmt"
 )
@@ -20,6 +21,7 @@ type Prepared struct {
 	release releaser
 	held    []Key
 	batch   [holdBatch]Key // the keys of one call, sorted
+	sorting byKey
 	known   [holdBatch]bool
 }
 
@@ -92,7 +94,8 @@ func (p *Prepared) Drop(keys []Key) {
 // sort returns the keys sorted, each once.
 func (p *Prepared) sort(keys []Key) []Key {
 	batch := append(p.batch[:0], keys...)
-	slices.SortFunc(batch, compareKeys)
+	p.sorting = batch
+	sort.Sort(&p.sorting)
 	return slices.Compact(batch)
 }
 
@@ -157,9 +160,18 @@ func (p *Prepared) Close() error { return p.session.transport.close() }
 
 func sorted(keys []Key) []Key {
 	s := slices.Clone(keys)
-	slices.SortFunc(s, compareKeys)
+	b := byKey(s)
+	sort.Sort(&b)
 	return slices.Compact(s)
 }
+
+// byKey sorts. slices.SortFunc would be compiled anew for Key, which is 10 KB;
+// by a pointer it takes no memory.
+type byKey []Key
+
+func (k *byKey) Len() int           { return len(*k) }
+func (k *byKey) Less(i, j int) bool { return compareKeys((*k)[i], (*k)[j]) < 0 }
+func (k *byKey) Swap(i, j int)      { (*k)[i], (*k)[j] = (*k)[j], (*k)[i] }
 
 func compareKeys(a, b Key) int {
 	switch {

@@ -1,7 +1,6 @@
 package spreadproto
 
 import (
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -53,7 +52,7 @@ func ParseAddress(s string) (Address, error) {
 		port, host = strconv.Itoa(DefaultPort), s
 		if ip, err := netip.ParseAddr(s); err == nil {
 			host = ip.String()
-		} else if h, p, err := net.SplitHostPort(s); err == nil {
+		} else if h, p, ok := cutPort(s); ok {
 			host, port = h, p
 		}
 		if _, err := netip.ParseAddr(host); err != nil && host != "" && isDigits(host[:1]) && !strings.Contains(host, ".") {
@@ -71,6 +70,20 @@ func ParseAddress(s string) (Address, error) {
 		return bad(fmt.Sprintf("%q is no host name and no address", host))
 	}
 	return Address{Host: host, Port: uint16(n)}, nil
+}
+
+// cutPort divides HOST:PORT or [HOST]:PORT.
+func cutPort(s string) (host, port string, ok bool) {
+	at := strings.LastIndexByte(s, ':')
+	if at < 0 {
+		return "", "", false
+	}
+	host, port = s[:at], s[at+1:]
+	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
+		host, ok = strings.CutSuffix(inner, "]")
+		return host, port, ok
+	}
+	return host, port, !strings.ContainsAny(host, ":[]")
 }
 
 func isDigits(s string) bool {

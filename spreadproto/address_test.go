@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"wackamole/internal/stream"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -142,7 +144,7 @@ func TestSocketSearch(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
-		if got := c.RemoteAddr().String(); got != l.Addr().String() {
+		if got := c.(*stream.Conn).RemoteAddr().String(); got != l.Addr().String() {
 			t.Errorf("%s: connected to %s", when, got)
 		}
 		c.Close()

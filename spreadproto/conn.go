@@ -2,14 +2,15 @@ package spreadproto
 
 import (
 	"bufio"
-	"context"
 	"errors"
-	"net"
+	"io"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/internal/hosts"
 	"wackamole/internal/stream"
@@ -78,6 +79,14 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// A Transport is a connection to a daemon; a net.Conn is one.
+type Transport interface {
+	io.ReadWriteCloser
+	SetDeadline(time.Time) error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
 // A Conn is a session with a Spread daemon. One goroutine may call Receive
 // while others call the other methods.
 type Conn struct {
@@ -85,7 +94,7 @@ type Conn struct {
 	daemon  string // where the daemon is, for errors
 	private string
 	version Version
-	nc      net.Conn
+	nc      Transport
 
 	// Of the receiving goroutine.
 	r       *bufio.Reader
@@ -126,7 +135,7 @@ func Dial(ctx context.Context, name string, o Options) (*Conn, error) {
 	return NewConn(ctx, nc, a.String(), o)
 }
 
-func dialAddress(ctx context.Context, a Address, o Options) (net.Conn, error) {
+func dialAddress(ctx context.Context, a Address, o Options) (Transport, error) {
 	if !a.Remote() {
 		return newSocketFinder(o.SocketDirs).dial(ctx, a)
 	}
@@ -147,7 +156,7 @@ func dialAddress(ctx context.Context, a Address, o Options) (net.Conn, error) {
 
 // NewConn opens a session over a connection that is there already. The name of
 // the daemon is for errors. If NewConn fails, it closes the connection.
-func NewConn(ctx context.Context, nc net.Conn, daemon string, o Options) (*Conn, error) {
+func NewConn(ctx context.Context, nc Transport, daemon string, o Options) (*Conn, error) {
 	o = o.withDefaults()
 	c := &Conn{options: o, daemon: daemon, nc: nc, r: bufio.NewReaderSize(nc, readBuffer)}
 	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
@@ -176,7 +185,7 @@ func (c *Conn) DaemonVersion() Version { return c.version }
 
 // Close ends the session: the daemon is told, so that it frees the name at
 // once, unless it does not take that within a fraction of a second. A blocked
-// Receive returns an error that wraps net.ErrClosed. Close may be called more
+// Receive returns an error that wraps os.ErrClosed. Close may be called more
 // than once.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
@@ -194,12 +203,12 @@ func (c *Conn) Close() error {
 		c.writing.Unlock()
 		c.closeErr = c.nc.Close()
 	})
-	if errors.Is(c.closeErr, net.ErrClosed) {
+	if errors.Is(c.closeErr, os.ErrClosed) {
 		return nil
 	}
 	return c.closeErr
 }
 
 func (c *Conn) closedError() error {
-	return fmt.Errorf("session with Spread daemon %s: %w", c.daemon, net.ErrClosed)
+	return fmt.Errorf("session with Spread daemon %s: %w", c.daemon, os.ErrClosed)
 }

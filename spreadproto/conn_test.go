@@ -95,7 +95,7 @@ func TestBlockedDaemon(t *testing.T) {
 			t.Error(err)
 		}
 		for _, err := range []error{<-sent, <-received, c.Join("room")} {
-			if !errors.Is(err, net.ErrClosed) {
+			if !errors.Is(err, os.ErrClosed) {
 				t.Errorf("got %v, want that the session is closed", err)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 // are skipped. After an error the session is over: the error wraps io.EOF if
 // the daemon closed the connection (it ended, or it dropped this client because
 // it had 1000 messages waiting; that may happen within a message, then it wraps
-// io.ErrUnexpectedEOF), net.ErrClosed after Close, and [ErrMalformed] if the
+// io.ErrUnexpectedEOF), os.ErrClosed after Close, and [ErrMalformed] if the
 // stream makes no sense.
 func (c *Conn) Receive() (Message, error) {
 	for {

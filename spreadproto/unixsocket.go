@@ -2,11 +2,9 @@ package spreadproto
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/internal/stream"
 )
@@ -44,7 +43,7 @@ func newSocketFinder(dirs []string) socketFinder {
 // dial connects to the first socket of a where somebody listens. A socket that
 // can't be trusted ends the search: to go on might mean to end up with another
 // daemon than the one that is meant.
-func (f socketFinder) dial(ctx context.Context, a Address) (net.Conn, error) {
+func (f socketFinder) dial(ctx context.Context, a Address) (Transport, error) {
 	paths := []string{a.Path}
 	if a.Path == "" {
 		paths = paths[:0]

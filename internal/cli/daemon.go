@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"wackamole/conf"
+	"wackamole/internal/context"
 	"wackamole/internal/daemonize"
 	"wackamole/internal/fmt"
 	"wackamole/internal/hook"
@@ -93,10 +93,8 @@ func (d *daemon) run(stdout, stderr io.Writer) error {
 		}
 		defer pid.Remove()
 	}
-	// The first signal ends the daemon in good order, a second one at once.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	ctx, stop := untilEnd()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	signal.Ignore(syscall.SIGPIPE)
 	return d.serve(ctx, c)
 }

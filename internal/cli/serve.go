@@ -1,10 +1,9 @@
 package cli
 
 import (
-	"context"
-
 	"wackamole/conf"
 	"wackamole/garp"
+	"wackamole/internal/context"
 	"wackamole/internal/control"
 	"wackamole/internal/guard"
 	"wackamole/internal/hook"

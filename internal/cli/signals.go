@@ -2,15 +2,32 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
+	"wackamole/internal/context"
 	"wackamole/internal/node"
 )
+
+// untilEnd returns a context that the first signal to end brings to its end; a
+// second one ends the process at once.
+func untilEnd() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx, cancel
+}
 
 // listen carries out what signals ask for while the daemon runs: SIGHUP reloads
 // the configuration, SIGUSR1 writes the state to the log.

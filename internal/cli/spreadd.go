@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"context"
 	"io"
 	"net/netip"
-	"os/signal"
-	"syscall"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/internal/getopt"
 	"wackamole/internal/logger"
@@ -39,10 +37,10 @@ func runSpreadd(args []string, stdout, stderr io.Writer) int {
 	log := logger.New(logger.NewWriter(stdout))
 	log.Printf("Spread daemon on %v: of this one machine, it forms no ring with others and does not survive its machine; for trying out", listener.Addr())
 	server := spreadd.New(spreadd.Options{Logf: log.Printf})
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	ctx, stop := untilEnd()
 	defer stop()
 	context.AfterFunc(ctx, server.Close)
-	if err := server.Serve(listener, "localhost"); err != nil {
+	if err := server.Serve(spreadd.From(listener), "localhost"); err != nil {
 		fmt.Fprintf(stderr, "wackamole spreadd: %v\n", err)
 		return exitFailure
 	}

@@ -2,15 +2,15 @@ package control
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
 	"errors"
 	"io"
-	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/internal/stream"
 )
@@ -32,7 +32,7 @@ var errUnknownRequest = errors.New("the daemon closed the connection instead of 
 // session is a connection to a daemon.
 type session struct {
 	path string
-	conn net.Conn
+	conn *stream.Conn
 	in   *bufio.Reader
 	ours bool // it has answered a request that an original does not know
 }
@@ -174,6 +174,5 @@ func (s *session) wrap(err error) error {
 }
 
 func isTimeout(err error) bool {
-	var netErr net.Error
-	return errors.As(err, &netErr) && netErr.Timeout()
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }

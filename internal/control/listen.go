@@ -1,13 +1,12 @@
 package control
 
 import (
-	"context"
 	"errors"
-	"net"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/internal/rundir"
 	"wackamole/internal/stream"
@@ -81,7 +80,7 @@ func clearWay(path string) error {
 
 // Listener is an open control socket.
 type Listener struct {
-	net.Listener
+	*stream.Listener
 	path string
 	stat unix.Stat_t
 }

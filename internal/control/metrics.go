@@ -1,7 +1,6 @@
 package control
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -105,10 +104,10 @@ func (m *metrics) metric(name, kind, help string) {
 func (m *metrics) value(value string, labels ...string) {
 	m.text = append(m.text, m.name...)
 	before := byte('{')
-	for pair := range slices.Chunk(labels, 2) {
+	for i := 0; i < len(labels); i += 2 {
 		m.text = append(m.text, before)
-		m.text = append(append(m.text, pair[0]...), `="`...)
-		m.text = append(m.text, labelEscaper.Replace(strings.ToValidUTF8(pair[1], "\ufffd"))...)
+		m.text = append(append(m.text, labels[i]...), `="`...)
+		m.text = appendEscaped(m.text, strings.ToValidUTF8(labels[i+1], "\ufffd"))
 		m.text = append(m.text, '"')
 		before = ','
 	}
@@ -118,5 +117,17 @@ func (m *metrics) value(value string, labels ...string) {
 	m.text = append(append(append(m.text, ' '), value...), '\n')
 }
 
-// labelEscaper escapes what the text format cannot have in a label's value.
-var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+// appendEscaped escapes what the text format cannot have in a label's value.
+func appendEscaped(dst []byte, value string) []byte {
+	for i := range len(value) {
+		switch c := value[i]; c {
+		case '\\', '"':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, `\n`...)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

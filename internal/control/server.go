@@ -2,13 +2,13 @@ package control
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
-	"net"
 	"sync"
 	"time"
 
+	"wackamole/internal/context"
 	"wackamole/internal/logger"
+	"wackamole/internal/stream"
 )
 
 // The requests.
@@ -44,7 +44,7 @@ type Options struct {
 
 // Serve answers clients on l until ctx ends. Then it closes l and all connections, and returns once
 // its goroutines have ended.
-func Serve(ctx context.Context, l net.Listener, backend Backend, o Options) {
+func Serve(ctx context.Context, l *Listener, backend Backend, o Options) {
 	if o.MaxClients == 0 {
 		o.MaxClients = 16
 	}
@@ -88,14 +88,14 @@ type server struct {
 
 // client is one connection.
 type client struct {
-	conn  net.Conn
+	conn  *stream.Conn
 	ctx   context.Context
 	close context.CancelFunc
 	since time.Time // of the last request, or of the connection; guarded by server.mu
 }
 
 // accept takes clients until the listener is closed.
-func (s *server) accept(l net.Listener) {
+func (s *server) accept(l *Listener) {
 	pause := time.Duration(0)
 	for {
 		conn, err := l.Accept()
@@ -157,7 +157,7 @@ func (s *server) evict() {
 	}
 }
 
-func (s *server) start(conn net.Conn) {
+func (s *server) start(conn *stream.Conn) {
 	c := &client{conn: conn, since: time.Now()}
 	c.ctx, c.close = context.WithCancel(s.ctx)
 	s.mu.Lock()

@@ -11,11 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/stream"
 )
 
 // fakeDaemon is a daemon whose loop does what it is told in the order in which it is told.
@@ -94,7 +95,7 @@ func (d *fakeDaemon) Recover(ctx context.Context) error {
 	return d.do(ctx, func() { d.failed = false })
 }
 
-func connect(t testing.TB, path string) net.Conn {
+func connect(t testing.TB, path string) *stream.Conn {
 	t.Helper()
 	s, err := dial(path)
 	if err != nil {
@@ -107,7 +108,7 @@ func connect(t testing.TB, path string) net.Conn {
 }
 
 // exchange sends a request and reads the answer behind its length.
-func exchange(t testing.TB, conn net.Conn, request byte) []byte {
+func exchange(t testing.TB, conn *stream.Conn, request byte) []byte {
 	t.Helper()
 	if _, err := conn.Write([]byte{request}); err != nil {
 		t.Fatal(err)
@@ -220,7 +221,7 @@ func TestClientsThatNeverRead(t *testing.T) {
 // Clients that never even ask: those beyond the bound replace the oldest ones.
 func TestOldestClientIsThrownOut(t *testing.T) {
 	_, path := startDaemon(t, exampleState(t), Options{MaxClients: 3})
-	var conns []net.Conn
+	var conns []*stream.Conn
 	for range 3 {
 		conn := connect(t, path)
 		exchange(t, conn, RequestState)
@@ -257,9 +258,9 @@ func TestStalledAnswerIsGivenUp(t *testing.T) {
 }
 
 // awaitHangUp waits until the other end of conn is closed.
-func awaitHangUp(t testing.TB, conn net.Conn) {
+func awaitHangUp(t testing.TB, conn *stream.Conn) {
 	t.Helper()
-	raw, err := conn.(syscall.Conn).SyscallConn()
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -417,7 +418,7 @@ func FuzzRequests(f *testing.F) {
 		defer conn.Close()
 		go func() {
 			conn.Write(requests)
-			if raw, err := conn.(syscall.Conn).SyscallConn(); err == nil {
+			if raw, err := conn.SyscallConn(); err == nil {
 				raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_WR) })
 			}
 		}()

@@ -1,8 +1,9 @@
 package control
 
 import (
-	"context"
 	"sync"
+
+	"wackamole/internal/context"
 )
 
 // snapshots lets clients that ask at the same time share one snapshot, so that the daemon's loop is

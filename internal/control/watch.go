@@ -129,7 +129,9 @@ const (
 // it does not flicker.
 func (w *watch) draw(picture string) error {
 	if w.terminal == nil {
-		_, err := io.WriteString(w.out, w.now().Format("2006-01-02 15:04:05")+"\n"+picture+"\n")
+		year, month, day := w.now().Date()
+		hour, minute, second := w.now().Clock()
+		_, err := fmt.Fprintf(w.out, "%04d-%02d-%02d %02d:%02d:%02d\n%s\n", year, int(month), day, hour, minute, second, picture)
 		return err
 	}
 	_, err := io.WriteString(w.out, cursorHome+strings.ReplaceAll(picture, "\n", clearRight+"\n")+clearBelow)

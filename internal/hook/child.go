@@ -2,7 +2,6 @@ package hook
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 )
 

@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"wackamole/conf"
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 )
 

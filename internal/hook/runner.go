@@ -1,12 +1,12 @@
 package hook
 
 import (
-	"context"
 	"net/netip"
 	"sync"
 	"time"
 
 	"wackamole/conf"
+	"wackamole/internal/context"
 	"wackamole/internal/descriptors"
 	"wackamole/internal/logger"
 )

@@ -8,7 +8,6 @@
 package hosts
 
 import (
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -17,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/internal/stream"
 )

@@ -98,12 +98,10 @@ func (s *Syslog) Close(wait time.Duration) {
 	s.disconnect()
 }
 
-// format makes the packet. Local time, as RFC 3164 section 4.1.2 wants it.
+// format makes the packet.
 func (s *Syslog) format(level Level, line string) []byte {
-	packet := make([]byte, 0, len("<191>")+len(time.Stamp)+1+len(s.tag)+len(line)+1)
-	packet = fmt.Appendf(packet, "<%d>", int(s.facility)<<3|int(level))
-	packet = s.now().AppendFormat(packet, time.Stamp)
-	packet = append(packet, ' ')
+	packet := make([]byte, 0, len("<191>Nov 22 15:58:58 ")+len(s.tag)+len(line)+1)
+	packet = appendTimestamp(fmt.Appendf(packet, "<%d>", int(s.facility)<<3|int(level)), s.now())
 	packet = append(packet, s.tag...)
 	return append(packet, line...)
 }

@@ -12,9 +12,6 @@ import (
 	"wackamole/internal/fmt"
 )
 
-// stampLayout is how the original stamps the lines of a foreground daemon.
-const stampLayout = "[Mon 02 Jan 2006 15:04:05] "
-
 // patience is how long a line waits for a reader who is merely slow. It is waited once; while the
 // reader stays stalled, further lines are dropped at once.
 const patience = 50 * time.Millisecond
@@ -44,7 +41,7 @@ func (w *Writer) Log(_ Level, line string) {
 		w.lost++
 		return
 	}
-	stamp := w.now().Format(stampLayout)
+	stamp := foregroundStamp(w.now())
 	w.buffer = w.buffer[:0]
 	if w.lost > 0 {
 		w.buffer = fmt.Appendf(w.buffer, "%s%d lines of the log were lost here: nobody read it\n", stamp, w.lost)

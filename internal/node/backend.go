@@ -1,12 +1,12 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"runtime"
 	"strings"
 
 	"wackamole/alloc"
+	"wackamole/internal/context"
 	"wackamole/internal/control"
 )
 

@@ -1,8 +1,7 @@
 package node
 
 import (
-	"maps"
-	"slices"
+	"sort"
 	"time"
 
 	"wackamole/internal/control"
@@ -46,8 +45,9 @@ func (c *counters) snapshot() control.Counters {
 	s := c.Counters
 	s.InPhase[c.phase] += time.Since(c.since)
 	s.Reconnects = max(c.sessions, 1) - 1
-	for _, kind := range slices.Sorted(maps.Keys(c.rejected)) {
-		s.Rejected = append(s.Rejected, control.Rejected{Kind: kind, Count: c.rejected[kind]})
+	for kind, count := range c.rejected {
+		s.Rejected = append(s.Rejected, control.Rejected{Kind: kind, Count: count})
 	}
+	sort.Slice(s.Rejected, func(i, j int) bool { return s.Rejected[i].Kind < s.Rejected[j].Kind })
 	return s
 }

@@ -1,12 +1,12 @@
 package node
 
 import (
-	"context"
 	"net/netip"
 	"time"
 
 	"wackamole/conf"
 	"wackamole/garp"
+	"wackamole/internal/context"
 	"wackamole/rtnl"
 )
 

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"io"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wackamole/alloc"
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/internal/hosts"
 	"wackamole/spreadproto"

@@ -22,13 +22,13 @@
 package node
 
 import (
-	"context"
 	"net/netip"
 	"sync"
 	"time"
 
 	"wackamole/alloc"
 	"wackamole/conf"
+	"wackamole/internal/context"
 	"wackamole/internal/logger"
 	"wackamole/spreadproto"
 )

@@ -31,7 +31,7 @@ type network struct {
 
 func newNetwork() *network {
 	n := &network{server: spreadd.New(spreadd.Options{}), conns: make(chan net.Conn), closed: make(chan struct{})}
-	go n.server.Serve(n, "d1")
+	go n.server.Serve(spreadd.From(n), "d1")
 	return n
 }
 
@@ -52,8 +52,6 @@ func (n *network) Close() error {
 	}
 	return nil
 }
-
-func (n *network) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
 
 func (n *network) dial(ctx context.Context, _, user string) (Conn, error) {
 	here, there := net.Pipe()

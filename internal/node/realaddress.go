@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"wackamole/conf"
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/rtnl"
 )

@@ -1,12 +1,12 @@
 package node
 
 import (
-	"context"
 	"net/netip"
 
 	"wackamole/alloc"
 	"wackamole/conf"
 	"wackamole/garp"
+	"wackamole/internal/context"
 )
 
 // Reload takes over a configuration, which the caller has checked. Addresses that

@@ -1,11 +1,11 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"time"
 
+	"wackamole/internal/context"
 	"wackamole/internal/fmt"
 	"wackamole/spreadproto"
 )

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -34,23 +33,20 @@ func (s *socket) Close() error {
 // SetDeadline limits whatever may wait; the zero time lifts the limit.
 func (s *socket) SetDeadline(t time.Time) error { return s.result(s.file.SetDeadline(t)) }
 
-// result is err, except that the use of a closed socket is told as users of
-// package net expect it. Package os has several errors for it, not all exported.
+// result is err, except that the use of a closed socket is always os.ErrClosed.
+// Package os has several errors for it, not all exported.
 func (s *socket) result(err error) error {
 	if err == nil || err == io.EOF || !s.closed.Load() {
 		return err
 	}
 	var e *fs.PathError
 	if errors.As(err, &e) {
-		return &fs.PathError{Op: e.Op, Path: e.Path, Err: net.ErrClosed}
+		return &fs.PathError{Op: e.Op, Path: e.Path, Err: os.ErrClosed}
 	}
-	return net.ErrClosed
+	return os.ErrClosed
 }
 
-var (
-	_ net.Conn     = (*Conn)(nil)
-	_ syscall.Conn = (*Conn)(nil)
-)
+var _ syscall.Conn = (*Conn)(nil)
 
 // newConn takes over a connected socket that does not block.
 func newConn(fd int, remote Address) *Conn {
@@ -75,11 +71,11 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, c.result(err)
 }
 
-// LocalAddr returns the Address of this end.
-func (c *Conn) LocalAddr() net.Addr { return c.local }
+// LocalAddr returns the address of this end.
+func (c *Conn) LocalAddr() Address { return c.local }
 
-// RemoteAddr returns the Address of the other end.
-func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+// RemoteAddr returns the address of the other end.
+func (c *Conn) RemoteAddr() Address { return c.remote }
 
 // SetReadDeadline limits reads.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.result(c.file.SetReadDeadline(t)) }

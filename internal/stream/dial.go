@@ -1,11 +1,12 @@
 package stream
 
 import (
-	"context"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/internal/context"
 )
 
 // Dial connects to an address until ctx ends. TCP connections have TCP_NODELAY.

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"net"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -10,13 +9,11 @@ import (
 // backlog is how many connections may wait to be accepted.
 const backlog = 128
 
-// A Listener accepts connections. It is a net.Listener.
+// A Listener accepts connections.
 type Listener struct {
 	socket
 	at Address
 }
-
-var _ net.Listener = (*Listener)(nil)
 
 // Listen waits for connections to an address, TCP or unix; port 0 stands for any
 // free one. If setup is not nil, it sets options of the socket before it is
@@ -60,8 +57,8 @@ func listen(at Address, setup func(fd int) error) (*Listener, error) {
 	return l, nil
 }
 
-// Accept waits for a connection. After Close the error wraps net.ErrClosed.
-func (l *Listener) Accept() (net.Conn, error) {
+// Accept waits for a connection. After Close the error wraps os.ErrClosed.
+func (l *Listener) Accept() (*Conn, error) {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
 		return nil, failed("accept", l.at, l.result(err))
@@ -93,5 +90,5 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return newConn(fd, fromSockaddr(l.at.network, from)), nil
 }
 
-// Addr returns the Address, with the port that was found.
-func (l *Listener) Addr() net.Addr { return l.at }
+// Addr returns the address, with the port that was found.
+func (l *Listener) Addr() Address { return l.at }

@@ -3,9 +3,8 @@
 //
 // It stands in for the dialers and listeners of package net, which bring a
 // resolver and the ways of many systems with them: a seventh of the whole binary
-// on a router. What is opened here is a net.Conn or a net.Listener all the same,
-// with deadlines and with the runtime's poller beneath, so that nothing else
-// needs to know.
+// on a router. What is opened here has the same methods, with deadlines and with
+// the runtime's poller beneath.
 //
 // There are no names here: an Address is what the kernel takes. Package hosts
 // finds the addresses of a name.
@@ -13,7 +12,7 @@
 // Errors are *fs.PathError values that carry the operation and the other end
 // ("connect 10.0.0.1:4803: connection refused"). To be tested for are the
 // kernel's (unix.ECONNREFUSED), os.ErrDeadlineExceeded, the context's while
-// dialling, and net.ErrClosed after Close, as with package net.
+// dialling, and os.ErrClosed after Close.
 package stream
 
 import (
@@ -26,7 +25,7 @@ import (
 	"wackamole/internal/fmt"
 )
 
-// An Address is one end of a connection. It is a net.Addr.
+// An Address is one end of a connection.
 type Address struct {
 	network string // tcp, udp or unix
 	ip      netip.AddrPort

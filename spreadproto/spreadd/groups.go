@@ -66,7 +66,7 @@ func (s *Server) disconnect(x *session) {
 			}
 		}
 	}
-	slices.Sort(names)
+	sort.Sort(sort.StringSlice(names))
 	for _, name := range names {
 		s.remove(x, name, spreadproto.CauseDisconnect)
 	}

@@ -3,7 +3,6 @@ package spreadd
 import (
 	"bufio"
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +19,7 @@ const (
 
 // handshake opens a session, or refuses it with the code that a real daemon
 // gives.
-func (s *Server) handshake(conn net.Conn, daemon string) (*session, error) {
+func (s *Server) handshake(conn spreadproto.Transport, daemon string) (*session, error) {
 	in := bufio.NewReader(conn)
 	hello, err := s.readHello(conn, in, daemon)
 	if err != nil {
@@ -45,7 +44,7 @@ func (s *Server) handshake(conn net.Conn, daemon string) (*session, error) {
 }
 
 // readHello reads the hello, which must come in one piece.
-func (s *Server) readHello(conn net.Conn, in *bufio.Reader, daemon string) (spreadproto.Hello, error) {
+func (s *Server) readHello(conn spreadproto.Transport, in *bufio.Reader, daemon string) (spreadproto.Hello, error) {
 	var h spreadproto.Hello
 	conn.SetReadDeadline(time.Now().Add(firstBytes))
 	_, err := in.Peek(1)
@@ -70,13 +69,13 @@ func (s *Server) readHello(conn net.Conn, in *bufio.Reader, daemon string) (spre
 	return h, err
 }
 
-func refuse(conn net.Conn, code spreadproto.RejectCode) error {
+func refuse(conn spreadproto.Transport, code spreadproto.RejectCode) error {
 	_, _ = conn.Write([]byte{byte(code)})
 	return fmt.Errorf("refused with %v", code)
 }
 
 // reserve gives a name to a new session.
-func (s *Server) reserve(h spreadproto.Hello, conn net.Conn, daemon string) (*session, spreadproto.RejectCode) {
+func (s *Server) reserve(h spreadproto.Hello, conn spreadproto.Transport, daemon string) (*session, spreadproto.RejectCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for h.User == "" {

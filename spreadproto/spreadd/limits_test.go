@@ -50,14 +50,12 @@ func (l *pipeListener) Close() error {
 	return nil
 }
 
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
 // servePipe runs a server in the bubble of a synctest.
 func servePipe(t *testing.T, o Options) (*Server, *pipeListener) {
 	t.Helper()
 	s, l := New(o), newPipeListener()
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(l, "d1") }()
+	go func() { done <- s.Serve(From(l), "d1") }()
 	t.Cleanup(func() {
 		s.Close()
 		if err := <-done; err != nil {
@@ -295,7 +293,7 @@ func FuzzClient(f *testing.F) {
 		l := newPipeListener()
 		s := New(Options{Order: spreadproto.LittleEndian})
 		done := make(chan error, 1)
-		go func() { done <- s.Serve(l, "d1") }()
+		go func() { done <- s.Serve(From(l), "d1") }()
 		honest, err := spreadproto.NewConn(context.Background(), l.dial(), "pipe", spreadproto.Options{User: "honest", Membership: true})
 		if err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package spreadd
 
 import (
-	"maps"
 	"slices"
 	"sort"
 
@@ -81,7 +80,7 @@ func (s *Server) regroup(count int) {
 	}
 	// All groups are told that views end before any is told of a new one.
 	var formations []func()
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	for _, name := range sorted(names) {
 		for number := range s.components {
 			if form := s.regroupOne(name, before, number); form != nil {
 				formations = append(formations, form)
@@ -158,10 +157,19 @@ func (s *Server) form(name string, g *group, c *component, sets [][]*session) {
 // settle forms the views that waited for daemons to go on.
 func (s *Server) settle() {
 	for _, c := range s.components {
-		for _, name := range slices.Sorted(maps.Keys(c.groups)) {
+		for _, name := range sorted(c.groups) {
 			if g := c.groups[name]; g.pending && !s.allPaused(g.members) {
 				s.form(name, g, c, [][]*session{slices.Clone(g.members)})
 			}
 		}
 	}
+}
+
+func sorted[T any](names map[string]T) []string {
+	list := make([]string, 0, len(names))
+	for name := range names {
+		list = append(list, name)
+	}
+	sort.Sort(sort.StringSlice(list))
+	return list
 }

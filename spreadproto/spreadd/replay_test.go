@@ -66,7 +66,7 @@ func newReplay(t *testing.T, r *recording.Recording) *replay {
 			t.Fatal(err)
 		}
 		p.addresses[name] = l.Addr()
-		go p.server.Serve(l, name)
+		go p.server.Serve(From(l), name)
 	}
 	t.Cleanup(p.server.Close)
 	return p

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"net"
 	"slices"
 	"sync"
 
@@ -17,7 +16,7 @@ type session struct {
 	private    string // its private group
 	daemon     string
 	membership bool // wants membership messages
-	conn       net.Conn
+	conn       spreadproto.Transport
 	in         *bufio.Reader
 
 	// All that follows is covered by the server's lock.
@@ -30,7 +29,7 @@ type session struct {
 }
 
 // client serves a connection from its first byte to its last.
-func (s *Server) client(conn net.Conn, daemon string) {
+func (s *Server) client(conn spreadproto.Transport, daemon string) {
 	defer conn.Close()
 	x, err := s.handshake(conn, daemon)
 	if err != nil {

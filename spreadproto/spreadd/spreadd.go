@@ -21,8 +21,6 @@
 package spreadd
 
 import (
-	"errors"
-	"net"
 	"sync"
 	"time"
 
@@ -77,10 +75,10 @@ type Server struct {
 
 	mu         sync.Mutex
 	closed     bool
-	listeners  map[net.Listener]bool
-	conns      map[net.Conn]bool   // all clients, in the handshake too
-	sessions   map[string]*session // by private group
-	daemons    map[string]int      // position of each name
+	listeners  map[Listener]bool
+	conns      map[spreadproto.Transport]bool // all clients, in the handshake too
+	sessions   map[string]*session            // by private group
+	daemons    map[string]int                 // position of each name
 	components []*component
 	placed     map[string]int // component by daemon or private group, after Partition
 	rings      uint32         // how many rings there have been, to tell their ids apart
@@ -109,8 +107,8 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		options:   o,
-		listeners: make(map[net.Listener]bool),
-		conns:     make(map[net.Conn]bool),
+		listeners: make(map[Listener]bool),
+		conns:     make(map[spreadproto.Transport]bool),
 		sessions:  make(map[string]*session),
 		daemons:   make(map[string]int),
 		paused:    make(map[string]bool),
@@ -125,9 +123,9 @@ func New(o Options) *Server {
 }
 
 // Serve takes clients from a listener, TCP or unix, as the daemon of that name (1
-// to 19 characters), until the listener or the server is closed. It closes the
-// listener, and returns nil after Close.
-func (s *Server) Serve(l net.Listener, daemon string) error {
+// to 19 characters), until the listener fails or is closed, or the server is. It
+// closes the listener, and returns nil after the server's Close.
+func (s *Server) Serve(l Listener, daemon string) error {
 	defer l.Close()
 	if len(daemon) > maxDaemonName || spreadproto.CheckGroupName(daemon) != nil {
 		return fmt.Errorf("daemon name %q: use 1 to %d printable ASCII characters other than space, !, \" and #", daemon, maxDaemonName)
@@ -145,13 +143,17 @@ func (s *Server) Serve(l net.Listener, daemon string) error {
 	for {
 		conn, err := l.Accept()
 		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil
-		case err != nil:
-			// Out of descriptors, or a client that went away at once.
-			s.options.Logf("accept a client on %v: %v", l.Addr(), err)
+		case transient(err):
+			s.options.Logf("%v", err)
 			time.Sleep(10 * time.Millisecond)
 			continue
+		case err != nil:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.closed {
+				return nil
+			}
+			return err
 		}
 		if !s.admit(conn, daemon) {
 			code := spreadproto.RejectQuota
@@ -162,7 +164,7 @@ func (s *Server) Serve(l net.Listener, daemon string) error {
 }
 
 // admit starts to serve a client if there is room for one.
-func (s *Server) admit(conn net.Conn, daemon string) bool {
+func (s *Server) admit(conn spreadproto.Transport, daemon string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.conns) >= s.options.MaxSessions {

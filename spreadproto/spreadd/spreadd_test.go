@@ -32,7 +32,7 @@ func newCluster(t *testing.T, o Options, daemons ...string) *cluster {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { ended <- c.server.Serve(l, d) }()
+		go func() { ended <- c.server.Serve(From(l), d) }()
 	}
 	t.Cleanup(func() {
 		c.server.Close()

@@ -57,7 +57,7 @@ func newSpread() (*spread, error) {
 		if i == 0 {
 			l, name = stampingListener{l, s.stamps}, "subject"
 		}
-		go s.server.Serve(l, name) // it ends with Close
+		go s.server.Serve(spreadd.From(l), name) // it ends with Close
 	}
 	return s, nil
 }

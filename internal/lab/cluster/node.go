@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"wackamole/internal/lab"
+	"wackamole/spreadproto/spreadd"
 )
 
 // A Node is a host that runs a wackamole, or could.
@@ -30,7 +31,7 @@ func (c *Cluster) newNode(h *lab.Host, binary string, o Options) (*Node, error) 
 	if o.Listener != nil {
 		listener = o.Listener(h, listener)
 	}
-	go c.Spread.Serve(listener, daemonName(h.Number)) // it ends with Spread.Close
+	go c.Spread.Serve(spreadd.From(listener), daemonName(h.Number)) // it ends with Spread.Close
 	return &Node{Number: h.Number, Host: h, cluster: c, binary: binary, config: config}, nil
 }
 
