@@ -50,14 +50,27 @@ func (n *Node) put(list []*holding) {
 		addresses[i] = x.kernelAddress()
 	}
 	done := 0
+	var replaced []rtnl.Key
 	results := n.door.Kernel.Add(addresses, n.door.Guard.Hold, func(_ []rtnl.Address, results []rtnl.Result) {
 		first := done
 		for _, r := range results {
-			list[done].kernel, list[done].present = r.Key, r.Err == nil
+			x := list[done]
+			x.present = r.Err == nil
+			// A result without a key is that of a missing interface. Another one of
+			// its name has another index, and what went with the old one is gone.
+			if r.Key.Index != 0 {
+				if x.kernel.Index != 0 && x.kernel != r.Key {
+					replaced = append(replaced, x.kernel)
+				}
+				x.kernel = r.Key
+			}
 			done++
 		}
 		n.announceNew(list[first:done], done == len(list) || list[done].vif != list[done-1].vif)
 	})
+	if len(replaced) > 0 {
+		n.door.Guard.Drop(replaced)
+	}
 	now := time.Now()
 	for i, r := range results {
 		x := list[i]
