@@ -53,14 +53,26 @@ func (n *Node) do(a alloc.Action) {
 	}
 }
 
+// Limits of what is logged about views, by level. A view is worth a few lines, and a
+// process that joins and leaves in a loop makes hundreds of views a second.
+const (
+	journalBurst = 60
+	journalEvery = time.Second // one more line
+)
+
 func (n *Node) logLine(a alloc.Log) {
+	ok, suppressed := n.journal.Allow(a.Level.String(), time.Now())
+	if !ok {
+		return
+	}
+	text := a.Text + logger.Suppressed(suppressed)
 	switch a.Level {
 	case alloc.Error:
-		n.log.Errorf("%s", a.Text)
+		n.log.Errorf("%s", text)
 	case alloc.Warning:
-		n.log.Warningf("%s", a.Text)
+		n.log.Warningf("%s", text)
 	default:
-		n.log.Printf("%s", a.Text)
+		n.log.Printf("%s", text)
 	}
 }
 
@@ -81,9 +93,19 @@ func (n *Node) multicast(t alloc.MessageType, body []byte) {
 	n.send(outgoing{service, int16(t), body, n.config.Group})
 }
 
+// shareSpacing is the time between two samples of the ARP cache at least: many views
+// in a short time are not worth one each.
+const shareSpacing = time.Second
+
 // shareNeighbours multicasts the kernel's ARP cache, as far as it is about the
 // networks of the virtual interfaces.
 func (n *Node) shareNeighbours() {
+	now := time.Now()
+	if wait := shareSpacing - now.Sub(n.shared); wait > 0 {
+		n.alarms.setBy(shareAlarm, wait)
+		return
+	}
+	n.shared = now
 	list, err := n.door.Kernel.Neighbours()
 	if err != nil {
 		n.log.Warningf("the ARP cache cannot be shared: %v", err)

@@ -16,6 +16,7 @@ const (
 	beatAlarm                                  // tell the guard that we are alive
 	repairAlarm                                // try address operations again
 	guardAlarm                                 // start a guard again
+	shareAlarm                                 // share the ARP cache, which had been put off
 	alarmCount
 )
 

@@ -109,6 +109,8 @@ func (n *Node) ring(k alarm) {
 		n.repair()
 	case guardAlarm:
 		n.startGuard()
+	case shareAlarm:
+		n.shareNeighbours()
 	default:
 		n.step(alloc.TimerFired{Timer: alloc.Timer(k)})
 	}
@@ -192,6 +194,7 @@ func (n *Node) drop() {
 	n.session.close()
 	n.session = nil
 	n.alarms.stop(livenessAlarm)
+	n.alarms.stop(shareAlarm)
 	if n.failed {
 		return
 	}

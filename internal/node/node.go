@@ -65,7 +65,8 @@ type Node struct {
 	machine  *alloc.Machine
 	known    netip.Addr // the real address in use
 	alarms   *alarms
-	limiter  logger.Limiter
+	limiter  logger.Limiter // of what others send wrongly
+	journal  logger.Limiter // of what the machine says
 	liveness spreadproto.Liveness
 
 	session  *session
@@ -75,6 +76,7 @@ type Node struct {
 	holdings *holdings
 	counters counters
 	lastBeat time.Time
+	shared   time.Time // when the ARP cache was last sampled
 }
 
 // New makes a node. It opens nothing and changes nothing.
@@ -84,7 +86,7 @@ func New(o Options) *Node {
 		config: o.Config, spread: o.Spread, user: o.User, address: o.Address, program: o.Program, log: o.Log, door: o.Doors,
 		context: ctx, cancel: cancel,
 		received: make(chan received), dials: make(chan dialled), requests: make(chan func()),
-		alarms: newAlarms(),
+		alarms: newAlarms(), journal: logger.Limiter{Burst: journalBurst, Every: journalEvery},
 	}
 	n.machine = alloc.New(machineConfig(o.Config, o.Address), nativeOrder)
 	n.holdings = newHoldings(o.Config.Interfaces)
