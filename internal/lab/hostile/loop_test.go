@@ -1,0 +1,106 @@
+package hostile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"wackamole/internal/lab"
+)
+
+// pause makes some 400 views a second.
+const pause = 5 * time.Millisecond * slowdown
+
+// Hundreds of views by a member that joins and leaves: nobody releases anything in a view that does not come to
+// an end, so nothing is unanswered. Nor is it where the member answers, unless it stays until addresses are
+// balanced to it.
+func TestJoinLeaveLoop(t *testing.T) {
+	turns := 200
+	if testing.Short() {
+		turns = 50
+	}
+	for _, answers := range []bool{false, true} {
+		t.Run(fmt.Sprintf("answers=%v", answers), func(t *testing.T) {
+			x := newTarget(t, balanceSlowly)
+			m := x.dial(1, First)
+			if answers {
+				Answer(m, lab.HostAddress(66), x.fingerprint)
+			}
+			lines := x.logged(1)
+			x.Prober.Begin()
+			began := time.Now()
+			must(t, JoinLeave(x.context(patience), m, turns, pause))
+			took := time.Since(began)
+			x.untouched("while it joins and leaves")
+			v := x.metrics(1)["wackamole_views_total"]
+			x.settle()
+			x.untouched("afterwards")
+			t.Logf("%d views in %v, %v seen, %d lines of log, settled", 2*turns, took, v, x.logged(1)-lines)
+		})
+	}
+}
+
+// A node that leaves in the middle of such a loop: what it held is taken over in the first view that lasts long
+// enough to be answered, at the latest when the loop has ended.
+func TestLeaveInALoop(t *testing.T) {
+	x := newTarget(t, balanceAll)
+	m := x.dial(1, First)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	held := x.holders()
+	x.Prober.Begin()
+	go func() {
+		var err error
+		for err == nil {
+			err = JoinLeave(ctx, m, 1, pause)
+		}
+		ended <- err
+	}()
+	_, err := x.Node(2).Stop(syscall.SIGTERM)
+	must(t, err)
+	time.Sleep(500 * time.Millisecond)
+	_, views := m.View()
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	must(t, m.Close())
+	x.answered(lab.PortSet(1, 3))
+	x.others(2, held)
+	for _, o := range x.Prober.Outcomes() {
+		if held[o.Address].Has(2) {
+			t.Logf("%v: unanswered for %v of some %d views", o.Address, o.Unanswered, views)
+		}
+	}
+	x.settle()
+}
+
+// A crowd of a hundred members that go by the real address of node 1 costs each node a bounded number of lines,
+// and no address.
+func TestCrowd(t *testing.T) {
+	x := newTarget(t, balanceAll)
+	lines := x.logged(1)
+	x.Prober.Begin()
+	began := time.Now()
+	crowd, err := Crowd(x.context(patience), x.Node(nodes).Host.SpreadPort(), "~", "wack1", 100)
+	must(t, err)
+	t.Cleanup(func() { Disperse(crowd) })
+	for _, m := range crowd {
+		Answer(m, lab.HostAddress(1), x.fingerprint)
+	}
+	x.until("they run", func() bool {
+		now := x.metrics(1)
+		return now["wackamole_members"] == nodes+100 && now[`wackamole_state{state="RUN"}`] == 1
+	})
+	t.Logf("a hundred are in after %v", time.Since(began))
+	Disperse(crowd)
+	x.until("they are gone", func() bool { return x.metrics(1)["wackamole_members"] == nodes })
+	x.untouched("a crowd")
+	x.settle()
+	if n := x.logged(1) - lines; n > 500 {
+		t.Errorf("node 1 has logged %d lines", n)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package hostile
+
+// slowdown is what floods are divided by.
+const slowdown = 1
