@@ -36,7 +36,7 @@ func exampleState(t testing.TB) *State {
 		Goroutines: 15,
 		Counters: Counters{
 			Views: 1, TakeOvers: 2, Releases: 3, AddressFailures: 4, AddressesBack: 11, Announcements: 5, Notifications: 12, Reconnects: 6, HookFailures: 7,
-			HooksDropped: 8, GuardRestarts: 18446744073709551615, LastTakeOver: 4*time.Millisecond + 250*time.Microsecond,
+			HooksDropped: 8, GuardRestarts: 18446744073709551615, LinkFailures: 13, LastTakeOver: 4*time.Millisecond + 250*time.Microsecond,
 			Rejected: []Rejected{{"BALANCE from a non-member", 9}, {"a\"b\\c\nd", 10}},
 			InPhase:  [PhaseCount]time.Duration{time.Second, 5 * time.Second, 1500 * time.Millisecond, 72 * time.Hour, 0},
 		},
@@ -54,9 +54,11 @@ func text(a answer) string {
 // TestAnswers compares with testdata, which -rewrite writes.
 func TestAnswers(t *testing.T) {
 	full, empty := exampleState(t), &State{Index: -1}
+	away := &State{Index: -1, Phase: Failed, Reason: "interface eth\x1b1 has no carrier"}
 	for name, a := range map[string]answer{
 		"full.json": full.jsonAnswer, "full.metrics": full.metricsAnswer, "full.table": full.tableAnswer,
 		"empty.json": empty.jsonAnswer, "empty.metrics": empty.metricsAnswer, "empty.table": empty.tableAnswer,
+		"away.json": away.jsonAnswer, "away.table": away.tableAnswer,
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, again := text(a), text(a)

@@ -26,6 +26,12 @@ func (s *State) jsonAnswer(yield func([]byte) bool) {
 	}
 	b = append(b, `],"counters":`...)
 	b = s.Counters.appendJSON(b)
+	b = append(b, `,"reason":`...)
+	if s.Reason == "" {
+		b = append(b, "null"...)
+	} else {
+		b = jsontext.AppendString(b, s.Reason)
+	}
 	yield(append(b, "}\n"...))
 }
 

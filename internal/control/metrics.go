@@ -26,6 +26,7 @@ func (c *Counters) numbers() []number {
 		{"hook_failures", "Hooks that failed or were killed.", c.HookFailures},
 		{"hooks_dropped", "Events of hooks that newer ones made moot, or that came too late.", c.HooksDropped},
 		{"guard_restarts", "Guard processes started after the first.", c.GuardRestarts},
+		{"link_failures", "Departures from the group because an interface had failed.", c.LinkFailures},
 	}
 }
 

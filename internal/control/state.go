@@ -28,9 +28,11 @@ import (
 //	            and claimed); held tells whether this host's kernel has all of the addresses
 //	counters    see Counters: {"views", "take_overs", "releases", "address_failures",
 //	            "addresses_put_back", "announcements", "notifications", "spread_reconnects",
-//	            "hook_failures", "hooks_dropped", "guard_restarts", "last_take_over_seconds",
-//	            "rejected", "state_seconds"}; rejected has a number for each
+//	            "hook_failures", "hooks_dropped", "guard_restarts", "link_failures",
+//	            "last_take_over_seconds", "rejected", "state_seconds"}; rejected has a number for each
 //	            kind of message, state_seconds one for each state
+//	reason      why the state is FAILED, for people: who said so, or which interface has failed;
+//	            null in any other state
 type State struct {
 	Program string
 	Phase   Phase
@@ -44,7 +46,8 @@ type State struct {
 	View       *View // nil while there is none
 	Interfaces []VirtualInterface
 	Counters   Counters
-	Goroutines int // of the daemon; metrics alone tell it
+	Goroutines int    // of the daemon; metrics alone tell it
+	Reason     string // why Phase is Failed; otherwise empty
 }
 
 // Phase is what the daemon is doing.
@@ -56,7 +59,7 @@ const (
 	Boot                    // connected, waiting to mature
 	Gather                  // collecting STATE of a new view
 	Run                     // addresses are allocated
-	Failed                  // away from Spread because the operator said so (wackatrl -f)
+	Failed                  // away from Spread: the operator said so (wackatrl -f), or an interface has failed
 	PhaseCount
 )
 
@@ -124,6 +127,7 @@ type Counters struct {
 	HookFailures    uint64 // hooks that failed or were killed
 	HooksDropped    uint64 // events of hooks that newer ones made moot, or that came too late
 	GuardRestarts   uint64
+	LinkFailures    uint64        // departures from the group because an interface had failed
 	LastTakeOver    time.Duration // from the membership message to the last address added; 0 before the first
 	Rejected        []Rejected    // messages rejected, by kind, in a stable order
 	InPhase         [PhaseCount]time.Duration

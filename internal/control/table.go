@@ -29,6 +29,9 @@ func (s *State) appendTableHead(b []byte) []byte {
 		maturity = "mature"
 	}
 	b = fmt.Appendf(b, "%s: %s, %s, group %s\n", printable(s.Program), s.Phase, maturity, printable(s.Group))
+	if s.Reason != "" {
+		b = fmt.Appendf(b, "%s\n", printable(s.Reason))
+	}
 	if v := s.View; v != nil {
 		b = fmt.Appendf(b, "\n%-4s%-18s%-36s%s\n", "", "MEMBER", "NAME", "KIND")
 		for i, m := range v.Members {

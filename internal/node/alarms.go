@@ -17,6 +17,7 @@ const (
 	repairAlarm                                // try address operations again
 	guardAlarm                                 // start a guard again
 	shareAlarm                                 // share the ARP cache, which had been put off
+	healthAlarm                                // judge the interfaces
 	alarmCount
 )
 

@@ -47,13 +47,22 @@ func (n *Node) Fail(ctx context.Context) error {
 	})
 }
 
-// Recover ends what Fail began (wackatrl -s). On a healthy member it does nothing.
+// Recover ends what Fail began (wackatrl -s). If a failed interface keeps this
+// member away, it ends that instead, whatever the interface does; the member leaves
+// again only for a new failure. On a member that is not away it does nothing.
 func (n *Node) Recover(ctx context.Context) error {
 	return n.ask(ctx, func() {
-		if n.failed {
+		switch {
+		case n.failed:
 			n.log.Printf("told to come back to Spread (wackatrl -s)")
 			n.failed = false
 			n.connect()
+			n.checkHealth()
+			if n.away != nil {
+				n.log.Warningf("%s: staying away until it is back; wackatrl -s once more joins all the same", n.awayReason())
+			}
+		case n.away != nil:
+			n.override()
 		}
 	})
 }
@@ -61,7 +70,7 @@ func (n *Node) Recover(ctx context.Context) error {
 // phase is what the node is doing.
 func (n *Node) phase() control.Phase {
 	switch {
-	case n.failed:
+	case n.failed || n.away != nil:
 		return control.Failed
 	case n.session == nil:
 		return control.Connecting
@@ -82,6 +91,12 @@ func (n *Node) snapshot() *control.State {
 		Name: status.Self, Address: n.known, Index: -1,
 		Interfaces: make([]control.VirtualInterface, len(status.Rows)),
 		Counters:   n.counters.snapshot(),
+	}
+	switch {
+	case n.failed:
+		s.Reason = "told to stay away (wackatrl -f)"
+	case n.away != nil:
+		s.Reason = n.awayReason()
 	}
 	if len(status.Members) > 0 {
 		s.Index = status.Index

@@ -35,6 +35,7 @@ type Kernel interface {
 	Add(list []rtnl.Address, before func([]rtnl.Key), acked func([]rtnl.Address, []rtnl.Result)) []rtnl.Result
 	Delete(list []rtnl.Address) []rtnl.Result
 	Addresses() ([]rtnl.Assigned, error)
+	Links() ([]rtnl.Link, error)
 	Neighbours() ([]rtnl.Neighbour, error)
 }
 

@@ -24,10 +24,12 @@ func (n *Node) Run(ctx context.Context) error {
 	n.counters = newCounters()
 	n.configureAnnouncer()
 	n.sweep()
+	n.learnLinks()
 	n.connect()
 	for {
 		if p := n.phase(); p != n.counters.phase {
 			n.counters.enter(p)
+			n.checkHealth()
 		}
 		fired := n.alarms.arm()
 		select {
@@ -46,6 +48,8 @@ func (n *Node) Run(ctx context.Context) error {
 			if !ok {
 				n.log.Errorf("changes of interfaces and addresses are not seen any more: the kernel's socket failed")
 				n.door.Watch = nil
+				n.health.forget()
+				n.checkHealth()
 				continue
 			}
 			n.fromKernel(e)
@@ -111,6 +115,8 @@ func (n *Node) ring(k alarm) {
 		n.startGuard()
 	case shareAlarm:
 		n.shareNeighbours()
+	case healthAlarm:
+		n.checkHealth()
 	default:
 		n.step(alloc.TimerFired{Timer: alloc.Timer(k)})
 	}
@@ -125,7 +131,7 @@ func (n *Node) step(e alloc.Event) {
 
 // connect begins an attempt to open a session.
 func (n *Node) connect() {
-	if n.session != nil || n.dialling || n.failed {
+	if n.session != nil || n.dialling || n.failed || n.away != nil || n.waitForLinks() {
 		return
 	}
 	n.dialling = true
@@ -192,10 +198,10 @@ func (n *Node) lose(reason string) {
 // drop closes the session, after the machine has given up everything.
 func (n *Node) drop() {
 	n.session.close()
-	n.session = nil
+	n.session, n.standing = nil, standing{}
 	n.alarms.stop(livenessAlarm)
 	n.alarms.stop(shareAlarm)
-	if n.failed {
+	if n.failed || n.away != nil {
 		return
 	}
 	if time.Since(n.opened) < n.config.RetryInterval {
@@ -237,6 +243,9 @@ func (n *Node) fromSpread(r received) {
 		if m.Sender == n.session.conn.PrivateGroup() && len(m.Groups) == 1 && m.Groups[0] == m.Sender {
 			return // the answer to our own probe
 		}
+		if n.hearUnable(m) {
+			return
+		}
 		n.step(alloc.Message{
 			Sender: m.Sender, Groups: m.Groups, Type: alloc.MessageType(m.Type), Body: m.Body,
 			Ordered: m.Service&(spreadproto.Agreed|spreadproto.Safe) != 0,
@@ -246,6 +255,7 @@ func (n *Node) fromSpread(r received) {
 		if m.Group == n.config.Group {
 			n.counters.Views++
 			n.counters.trigger = time.Now()
+			n.seeView(m.Members)
 			n.step(alloc.View{ID: alloc.ViewID(m.ID), Members: m.Members})
 		}
 	case *spreadproto.SelfLeave:

@@ -19,6 +19,9 @@
 // place, where everything is released before anything else is done. And what the
 // machine says is to be held is put back whenever the kernel turns out not to have
 // it, at growing intervals, until it has it or the machine says otherwise.
+//
+// A third is about being of use: a member leaves the group for an interface that
+// has failed, if another member can serve what it cannot (see standing).
 package node
 
 import (
@@ -72,7 +75,11 @@ type Node struct {
 	session  *session
 	opened   time.Time // when the session began
 	dialling bool
-	failed   bool // told to stay away (wackatrl -f)
+	failed   bool  // told to stay away (wackatrl -f)
+	away     *link // the failed interface for which this member has left
+	putOff   bool  // connecting waits for an interface
+	health   health
+	standing standing
 	holdings *holdings
 	counters counters
 	lastBeat time.Time
@@ -90,6 +97,7 @@ func New(o Options) *Node {
 	}
 	n.machine = alloc.New(machineConfig(o.Config, o.Address), nativeOrder)
 	n.holdings = newHoldings(o.Config.Interfaces)
+	n.health.configure(o.Config.Interfaces)
 	return n
 }
 

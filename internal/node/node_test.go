@@ -78,13 +78,14 @@ type host struct {
 		expired bool
 		starts  int
 	}
+	links map[string]rtnl.Link
 	watch chan rtnl.Event
 	lost  chan bool
 }
 
 func newHost(t *testing.T, own string) *host {
 	h := &host{t: t, there: make(map[netip.Prefix]string), own: netip.MustParsePrefix(own),
-		watch: make(chan rtnl.Event), lost: make(chan bool)}
+		links: workingLinks(), watch: make(chan rtnl.Event), lost: make(chan bool)}
 	h.guard.held = make(map[rtnl.Key]bool)
 	h.there[h.own] = "eth0"
 	return h
@@ -248,7 +249,10 @@ type member struct {
 }
 
 func (n *network) start(t *testing.T, number int, text string) *member {
-	h := newHost(t, fmt.Sprintf("10.0.0.%d/24", number))
+	return n.startOn(t, newHost(t, fmt.Sprintf("10.0.0.%d/24", number)), number, text)
+}
+
+func (n *network) startOn(t *testing.T, h *host, number int, text string) *member {
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &member{host: h, stop: cancel, done: make(chan struct{})}
 	m.node = New(Options{

@@ -37,6 +37,9 @@ func (n *Node) reload(c *conf.Config, spread string) {
 	n.step(alloc.Reconfigured{Config: machineConfig(c, n.known)})
 	n.holdings.configure(c.Interfaces)
 	n.applyHoldings()
+	n.health.configure(c.Interfaces)
+	n.learnLinks()
+	n.checkHealth()
 	n.log.Printf("reloaded: %d virtual interfaces, %d before", len(c.Interfaces), len(old.Interfaces))
 }
 

@@ -14,6 +14,8 @@ func (n *Node) fromKernel(e rtnl.Event) {
 	switch e.Kind {
 	case rtnl.Lost:
 		n.compare()
+		n.learnLinks()
+		n.checkHealth()
 	case rtnl.AddressGone:
 		n.holdings.labels.Removed(e.Address.Interface, e.Address.Label)
 		n.missing(e.Address.Address, "somebody else removed")
@@ -24,6 +26,9 @@ func (n *Node) fromKernel(e rtnl.Event) {
 		if e.Kind == rtnl.LinkChanged && !e.Was.Carrier && e.Link.Carrier {
 			n.announceOn(e.Link.Name)
 		}
+		n.noteLink(e)
+	case rtnl.LinkGone:
+		n.noteLink(e)
 	}
 }
 
