@@ -21,6 +21,7 @@ type result struct {
 
 	added, firstFrame, everyFrame, lastFrame, release sample // see round
 	trailing                                          sample // from the last address to the last frame
+	behind                                            sample
 
 	contestant contestant
 	wire       *wire
@@ -34,6 +35,7 @@ func (r *result) add(x round) {
 		r.firstFrame.add(x.firstFrame)
 		r.everyFrame.add(x.everyFrame)
 		r.lastFrame.add(x.lastFrame)
+		r.behind.add(x.behind)
 		r.trailing.add(x.lastFrame - x.added)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"net/netip"
 	"runtime"
 	"strconv"
@@ -30,7 +29,7 @@ func decisions(runs int, sizes []clusterSize) *table {
 		head:  []string{"", "time", "for each virtual interface", "for each member x interface", "allocations", "memory"},
 	}
 	for _, kind := range []string{"all held", "all claimed twice", "none held"} {
-		var first, last sample
+		var each []float64 // nanoseconds for each virtual interface, by size
 		for _, size := range sizes {
 			v := newDecision(size, kind)
 			v.play()
@@ -49,19 +48,14 @@ func decisions(runs int, sizes []clusterSize) *table {
 				allocations = append(allocations, float64(after.Mallocs-before.Mallocs)/float64(repeat))
 				bytes = append(bytes, float64(after.TotalAlloc-before.TotalAlloc)/float64(repeat))
 			}
-			each := func(by float64) string { return digits(time.median()/by*1e9) + " ns" }
-			t.row(kind+" "+size.String(), time.in(milliseconds), each(float64(size.interfaces)), each(size.input()),
-				fmt.Sprintf("%.0f", allocations.median()), kibibytes(bytes.median()))
-			if len(first) == 0 {
-				first = time
-			}
-			last = time
+			each = append(each, time.median()/float64(size.interfaces)*1e9)
+			t.row(kind+" "+size.String(), time.in(milliseconds), digits(each[len(each)-1])+" ns",
+				digits(time.median()/size.input()*1e9)+" ns", fmt.Sprintf("%.0f", allocations.median()), kibibytes(bytes.median()))
 		}
-		if len(sizes) > 1 {
-			from, to := sizes[0], sizes[len(sizes)-1]
-			t.note("%s: from %v to %v the input grows %.0f times and the time %.0f times: exponent %.2f (1 is linear)", kind, from, to,
-				to.input()/from.input(), last.median()/first.median(),
-				math.Log(last.median()/first.median())/math.Log(to.input()/from.input()))
+		if n := len(sizes); n > 2 {
+			from, to := sizes[1], sizes[n-1]
+			t.note("%s: from %v to %v there are %.0f times as many virtual interfaces, each at %.2f times the cost (1 is linear)",
+				kind, from, to, float64(to.interfaces)/float64(from.interfaces), each[n-1]/each[1])
 		}
 	}
 	return t

@@ -22,8 +22,8 @@ type addressEvent struct {
 }
 
 // An addressListener hears of the IPv4 addresses of a namespace. So as not to disturb what is measured, a filter
-// in the kernel lets only those through that were asked for: it wakes up for the last address. Its times are later
-// than the kernel's deed by what waking up takes.
+// in the kernel lets only those through that were asked for: it wakes up for the first address and for the last.
+// Its times are later than the kernel's deed by what waking up takes.
 type addressListener struct {
 	fd      int
 	done    chan struct{}

@@ -257,7 +257,7 @@ func failovers(binary string, runs int, sizes []failoverSize, log func(string)) 
 	for _, size := range sizes {
 		f, err := newFailover(binary, size.addresses, size.interval)
 		if err != nil {
-			return nil, err
+			return []*table{total, gap}, err
 		}
 		for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 			log(fmt.Sprintf("whole failover, %d addresses, %v", size.addresses, unix.SignalName(s)))
@@ -265,7 +265,7 @@ func failovers(binary string, runs int, sizes []failoverSize, log func(string)) 
 			for i := range runs {
 				if err := f.round(s, &r); err != nil {
 					f.close()
-					return nil, fmt.Errorf("failover %d of %d addresses: %w", i+1, size.addresses, err)
+					return []*table{total, gap}, fmt.Errorf("failover %d of %d addresses: %w", i+1, size.addresses, err)
 				}
 			}
 			title := fmt.Sprintf("%s, %d of %d addresses", unix.SignalName(s), r.addresses, size.addresses)

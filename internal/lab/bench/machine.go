@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // machine describes what was measured, and where.
@@ -31,6 +33,11 @@ func machine(binary string) *table {
 	if memory, err := statusOf("/proc/meminfo"); err == nil {
 		t.row("memory", fmt.Sprintf("%.0f MiB", memory["MemTotal"]/1024))
 	}
+	policy := "shared with everything else"
+	if p, err := unix.SchedGetAttr(0, 0); err == nil && p.Policy != unix.SCHED_NORMAL {
+		policy = fmt.Sprintf("policy %d, priority %d (sched(7))", p.Policy, p.Priority)
+	}
+	t.row("scheduled", policy)
 	t.row("load before", load())
 	t.row(oursName, versionOf(binary, "-v")+", built with "+goVersion(binary))
 	if program := findKeepalived(); program != "" {

@@ -24,6 +24,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -73,22 +74,18 @@ func bench(binary string, runs int, small bool, text, svg string) error {
 		p = quick()
 	}
 	began := now()
-	r, err := p.measure(binary, func(what string) {
+	r, failed := p.measure(binary, func(what string) {
 		fmt.Fprintf(os.Stderr, "%5.0f s  %s\n", (now() - began).Seconds(), what)
 	})
-	if err != nil {
-		return err
-	}
 	r.write(os.Stdout)
 	if text != "" {
-		if err := writeFile(text, func(f *os.File) error { r.write(f); return nil }); err != nil {
-			return err
-		}
+		err = writeFile(text, func(f *os.File) error { r.write(f); return nil })
+		failed = errors.Join(failed, err)
 	}
 	if svg != "" {
-		return writeFile(svg, func(f *os.File) error { return r.picture.write(f) })
+		failed = errors.Join(failed, writeFile(svg, func(f *os.File) error { return r.picture.write(f) }))
 	}
-	return nil
+	return failed
 }
 
 func writeFile(path string, write func(*os.File) error) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -56,52 +57,56 @@ type results struct {
 
 func (r *results) write(out io.Writer) {
 	for _, t := range r.tables {
-		t.write(out)
+		if t != nil {
+			t.write(out)
+		}
 	}
 }
 
-// measure carries out the plan.
+// measure carries out the plan. What fails is left out and is the error; the results are those of the rest.
 func (p plan) measure(binary string, log func(string)) (*results, error) {
 	about := machine(binary)
 	var contests []*contest
 	var tables []*table
+	var problems []error
 	list := factories(binary)
 	for _, s := range p.sizes {
 		log(fmt.Sprintf("take-over of %d addresses on %d interfaces", s.addresses, s.interfaces))
 		c, err := hold(s.addresses, s.interfaces, p.runs, list)
 		if err != nil {
-			return nil, err
+			problems = append(problems, err)
+			continue
 		}
 		contests = append(contests, c)
 		tables = append(tables, c.table())
 	}
-	more, err := failovers(binary, p.runs, p.failovers, log)
-	if err != nil {
-		return nil, err
+	add := func(more []*table, err error) {
+		tables = append(tables, more...)
+		if err != nil {
+			problems = append(problems, err)
+		}
 	}
-	tables = append(tables, more...)
+	add(failovers(binary, p.runs, p.failovers, log))
 	var decided *table
-	more, err = residents(binary, p.resident, log, func() error {
+	more, err := residents(binary, p.resident, log, func() error {
 		decided = decisions(p.decisions, p.clusters)
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if decided == nil { // it did not come to that
+		decided = decisions(p.decisions, p.clusters)
 	}
-	tables = append(append(tables, decided), more...)
+	add(append([]*table{decided}, more...), err)
 	log("sizes")
 	binaries, err := sizes(binary, p.binaries)
-	if err != nil {
-		return nil, err
-	}
+	add([]*table{binaries}, err)
 	about.row("load after", load())
 	about.note("Medians of %d rounds each, least and most in brackets; ratios are taken round by round.", p.runs)
 	about.note("Times count from the arrival of the last STATE at the daemon; for the floor and ip -batch from the first system")
 	about.note("call on, for keepalived from the advertisement that makes it master (its skew time of %s included).", milliseconds(skewTime.Seconds()))
 	about.note("The last announcement is that of the first round (two frames an address, keepalived five), not of the repetitions.")
 	r := &results{picture: takeOverPicture(contests, about.rows[2][1]+", "+about.rows[1][1])}
-	r.tables = append([]*table{about, targets(contests)}, append(tables, binaries)...)
-	return r, nil
+	r.tables = append([]*table{about, targets(contests)}, tables...)
+	return r, errors.Join(problems...)
 }
 
 // goVersion is what a binary was built with.

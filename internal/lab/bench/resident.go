@@ -44,7 +44,7 @@ func residents(binary string, o residentOptions, log func(string), meanwhile fun
 	if err := busy.takeOvers(1 + o.busy/len(busy.list)); err != nil {
 		return nil, err
 	}
-	wakeUps := &table{title: fmt.Sprintf("Wake-ups a minute when nothing happens, counted for %v", o.idle), head: []string{"", "daemon", "guard"}}
+	wakeUps := &table{title: fmt.Sprintf("Wake-ups a minute when nothing happens, counted for %.0f s", o.idle.Seconds()), head: []string{"", "wake-ups", "context switches of all threads"}}
 	log(fmt.Sprintf("wake-ups for %v, and the cost of decisions", o.idle))
 	if err := idle(wakeUps, []*resident{holds, busy}, o.idle, meanwhile); err != nil {
 		return nil, err
@@ -127,35 +127,57 @@ func (r *resident) letGo() error {
 // memory back in a while.
 const restTime = 6 * time.Second
 
-// idle counts how often the threads of each wake up in that time. The first holds its addresses, the second nothing.
+// beat is how often a process is looked at to see whether it has woken up since. What happens within a few of
+// these is one wake-up: of a process with several threads, each falls asleep several times.
+const beat = 20 * time.Millisecond
+
+// idle counts how often the processes of each wake up in that time. The first holds its addresses, the second
+// nothing.
 func idle(t *table, list []*resident, period time.Duration, meanwhile func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- meanwhile() }()
 	time.Sleep(min(period, restTime))
-	count := func() (switches []float64, err error) {
-		for _, r := range list {
-			for _, pid := range []int{r.process.pid(), r.guard} {
-				u, err := look(pid)
-				if err != nil {
-					return nil, err
-				}
-				switches = append(switches, u.switches)
+	var watched []*sleeper
+	for _, r := range list {
+		watched = append(watched, &sleeper{pid: r.process.pid()}, &sleeper{pid: r.guard})
+	}
+	for end := now() + period; now() < end; time.Sleep(beat) {
+		for _, s := range watched {
+			if err := s.look(); err != nil {
+				return err
 			}
 		}
-		return switches, nil
 	}
-	before, err := count()
-	if err != nil {
-		return err
+	for i, name := range []string{
+		fmt.Sprintf("daemon, holding %d addresses", len(list[0].list)), "guard of it", "daemon, holding nothing", "guard of it",
+	} {
+		s := watched[i]
+		t.row(name, plain(float64(s.wakeUps)/period.Minutes()), plain((s.switches-s.first)/period.Minutes()))
 	}
-	time.Sleep(period)
-	after, err := count()
-	if err != nil {
-		return err
-	}
-	minute := func(i int) string { return plain((after[i] - before[i]) / period.Minutes()) }
-	t.row(fmt.Sprintf("holding %d addresses", len(list[0].list)), minute(0), minute(1))
-	t.row("holding nothing", minute(2), minute(3))
-	t.note("Voluntary context switches of all threads; one wake-up may be several.")
 	return <-done
+}
+
+// A sleeper counts how often a process wakes up.
+type sleeper struct {
+	pid             int
+	wakeUps         int
+	first, switches float64 // voluntary context switches
+	awake, known    bool
+}
+
+func (s *sleeper) look() error {
+	u, err := look(s.pid)
+	if err != nil {
+		return err
+	}
+	if !s.known {
+		s.first, s.switches, s.known = u.switches, u.switches, true
+		return nil
+	}
+	moved := u.switches != s.switches
+	if moved && !s.awake {
+		s.wakeUps++
+	}
+	s.awake, s.switches = moved, u.switches
+	return nil
 }

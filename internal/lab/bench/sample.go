@@ -36,20 +36,10 @@ func (s sample) over(other sample) sample {
 	return ratios
 }
 
-// plus adds each value to that of the same round in other.
-func (s sample) plus(other sample) sample {
-	var sums sample
-	for i := range min(len(s), len(other)) {
-		sums = append(sums, s[i]+other[i])
-	}
-	return sums
-}
-
 // A unit is how a figure is written.
 type unit func(v float64) string
 
 func milliseconds(v float64) string { return digits(v*1e3) + " ms" }
-func microseconds(v float64) string { return digits(v*1e6) + " µs" }
 func times(v float64) string        { return digits(v) }
 func plain(v float64) string        { return digits(v) }
 func kibibytes(v float64) string    { return fmt.Sprintf("%.0f KiB", v/1024) }

@@ -25,13 +25,14 @@ type contestant interface {
 type round struct {
 	added      time.Duration // the last address is in the kernel
 	firstFrame time.Duration // of all on the wire
+	behind     time.Duration // from the first address in the kernel to its first frame
 	everyFrame time.Duration // each address has been announced once
 	lastFrame  time.Duration // of those that are sent at once
 	released   time.Duration // the last address is gone
 }
 
-// An order is which address of a contestant comes last, and which goes last.
-type order struct{ last, gone netip.Addr }
+// An order is which address of a contestant comes first, which last, and which goes last.
+type order struct{ first, last, gone netip.Addr }
 
 // play has a contestant take over and release once. Without an order (the first time) it listens to everything and
 // finds out the order; the times of such a round are not to be used.
@@ -52,17 +53,19 @@ func play(c contestant, w *wire, list []virtual, o order) (r round, learned orde
 		return r, o, fmt.Errorf("wait for %d addresses, %d events so far: %w", len(list), len(events), err)
 	}
 	if !o.last.IsValid() {
-		learned.last = events[len(events)-1].addr
+		learned.first, learned.last = events[0].addr, events[len(events)-1].addr
 	}
 	begin := c.begin()
+	first, _ := find(events, learned.first, false)
 	last, _ := find(events, learned.last, false)
 	r.added = last - begin
 	if count, err := w.present(); err != nil || count != len(list) {
 		return r, o, fmt.Errorf("%d addresses are there after the last of %d: %v", count, len(list), err)
 	}
-	if err := r.listen(w.ring, c.frames(), len(list), learned.last, begin); err != nil {
+	if err := r.listen(w.ring, c.frames(), len(list), learned, begin); err != nil {
 		return r, o, err
 	}
+	r.behind = max(0, r.behind-(first-begin)) // 0: the frame was here before the listener had woken up
 	if f, ok := c.(*floor); ok {
 		r.added = f.pushed - begin // it knows without being told
 	}
@@ -96,7 +99,7 @@ func (w *wire) listen(o order) error {
 	if !o.last.IsValid() {
 		return w.events.watch()
 	}
-	return w.events.watch(o.last, o.gone)
+	return w.events.watch(o.first, o.last, o.gone)
 }
 
 // complete tells whether the address has come, or gone; without one, whether so many have.
@@ -118,7 +121,7 @@ func complete(count int, addr netip.Addr, gone bool) func([]addressEvent) bool {
 
 // listen fills in the times of the announcements, once so many an address have arrived. An address that is
 // announced has been added: where the listener was slow to wake up for the last, its frame tells better.
-func (r *round) listen(ring *ring, each, addresses int, last netip.Addr, begin time.Duration) error {
+func (r *round) listen(ring *ring, each, addresses int, o order, begin time.Duration) error {
 	if each == 0 {
 		return nil
 	}
@@ -137,8 +140,11 @@ func (r *round) listen(ring *ring, each, addresses int, last netip.Addr, begin t
 				r.firstFrame = at
 			}
 			if n == 0 {
-				if f.addr == last.As4() {
+				if f.addr == o.last.As4() {
 					r.added = min(r.added, at)
+				}
+				if f.addr == o.first.As4() {
+					r.behind = at
 				}
 				if announced++; announced == addresses {
 					r.everyFrame = at

@@ -20,7 +20,7 @@ func targets(contests []*contest) *table {
 	ratio := make(map[int]sample)
 	for _, c := range contests {
 		ours, floor := c.find(oursName), c.find(floorName)
-		where := fmt.Sprintf("%d addresses", c.addresses)
+		where := count(c.addresses)
 		if c.interfaces > 1 {
 			where += fmt.Sprintf(" on %d interfaces", c.interfaces)
 		} else {
@@ -35,8 +35,8 @@ func targets(contests []*contest) *table {
 		judge(where+": release / floor", ours.release.over(floor.release), times, 1.5)
 	}
 	for _, c := range contests {
-		if ours := c.find(oursName); c.interfaces == 1 && c.addresses <= 254 {
-			judge(fmt.Sprintf("%d addresses: first announcement after the STATE", c.addresses), ours.firstFrame, milliseconds, 1e-3)
+		if c.interfaces == 1 {
+			judge(count(c.addresses)+": first announcement of the first address after that", c.find(oursName).behind, milliseconds, 1e-3)
 		}
 	}
 	if small, large := ratio[254].median(), ratio[4000].median(); small > 0 && large > 0 {
@@ -48,9 +48,17 @@ func targets(contests []*contest) *table {
 				continue
 			}
 			ours := c.find(oursName)
-			judge(fmt.Sprintf("%d addresses: last address, ours / %s", c.addresses, r.name), ours.added.over(r.added), times, 1)
-			judge(fmt.Sprintf("%d addresses: last announcement, ours / %s", c.addresses, r.name), ours.lastFrame.over(r.lastFrame), times, 1)
+			judge(count(c.addresses)+": last address, ours / "+r.name, ours.added.over(r.added), times, 1)
+			judge(count(c.addresses)+": last announcement, ours / "+r.name, ours.lastFrame.over(r.lastFrame), times, 1)
 		}
 	}
 	return t
+}
+
+// count names so many addresses.
+func count(addresses int) string {
+	if addresses == 1 {
+		return "1 address"
+	}
+	return fmt.Sprintf("%d addresses", addresses)
 }

@@ -18,7 +18,7 @@ import (
 //	 bench1 ---------------------- far1
 //	  a socket hears of addresses
 //
-// The observer sleeps while something is measured, until the last address is there (see addressListener).
+// The observer sleeps while something is measured, but for the first and the last address (see addressListener).
 type wire struct {
 	subject, observer *vnet.Namespace
 	links             []string // of the subject
