@@ -188,6 +188,10 @@ type span struct{ first, last uint32 }
 
 type spans []span
 
+func (s spans) Len() int           { return len(s) }
+func (s spans) Less(i, j int) bool { return s[i].first < s[j].first }
+func (s spans) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+
 func spanOf(block netip.Prefix) span {
 	first := toUint32(block.Addr())
 	return span{first, first | ^maskOf(block.Bits())}
@@ -195,7 +199,7 @@ func spanOf(block netip.Prefix) span {
 
 // merge returns the same addresses in order, no two ranges overlapping.
 func (s spans) merge() spans {
-	sort.Slice(s, func(i, j int) bool { return s[i].first < s[j].first })
+	sort.Sort(s)
 	merged := s[:0]
 	for _, next := range s {
 		if n := len(merged); n > 0 && next.first <= merged[n-1].last {

@@ -91,14 +91,19 @@ func (c *collector) count() int { return len(c.list) + c.more }
 
 // problems returns what was collected in the order of the file.
 func (c *collector) problems() Problems {
-	sort.SliceStable(c.list, func(i, j int) bool {
-		a, b := c.list[i].Position, c.list[j].Position
-		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
-	})
+	sort.Stable(byPosition(c.list))
 	if c.more > 0 {
 		return append(c.list, Problem{c.position(c.rest), fmt.Sprintf("and %d more problems", c.more)})
 	}
 	return c.list
+}
+
+type byPosition Problems
+
+func (p byPosition) Len() int      { return len(p) }
+func (p byPosition) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
+func (p byPosition) Less(i, j int) bool {
+	return p[i].Line < p[j].Line || p[i].Line == p[j].Line && p[i].Column < p[j].Column
 }
 
 // quote puts text from the file into a message: quoted, with what is not

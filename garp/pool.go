@@ -149,6 +149,12 @@ func (p *pool) snapshot() []Neighbour {
 		neighbours[i] = Neighbour{Addr: netip.AddrFrom4(fromUint32(s.addr)), Link: s.link}
 	}
 	p.mu.Unlock()
-	sort.Slice(neighbours, func(i, j int) bool { return neighbours[i].Addr.Less(neighbours[j].Addr) })
+	sort.Sort(byAddress(neighbours))
 	return neighbours
 }
+
+type byAddress []Neighbour
+
+func (n byAddress) Len() int           { return len(n) }
+func (n byAddress) Less(i, j int) bool { return n[i].Addr.Less(n[j].Addr) }
+func (n byAddress) Swap(i, j int)      { n[i], n[j] = n[j], n[i] }

@@ -1,7 +1,7 @@
 package spreadproto
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -113,9 +113,12 @@ const maxPasswd = 1 << 20
 // file r: lines of name:password:uid:gid and more.
 func usersCalled(r io.Reader, name string) []uint32 {
 	var uids []uint32
-	lines := bufio.NewScanner(io.LimitReader(r, maxPasswd))
-	for lines.Scan() {
-		fields := strings.SplitN(lines.Text(), ":", 4)
+	text, _ := io.ReadAll(io.LimitReader(r, maxPasswd)) // what can be read is better than nothing
+	if len(text) == maxPasswd {
+		text = text[:bytes.LastIndexByte(text, '\n')+1] // not half a line
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(line, ":", 4)
 		if len(fields) < 4 || fields[0] != name {
 			continue
 		}

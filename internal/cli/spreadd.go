@@ -1,3 +1,5 @@
+//go:build !nospreadd
+
 package cli
 
 import (

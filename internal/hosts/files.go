@@ -1,8 +1,9 @@
 package hosts
 
 import (
-	"bufio"
+	"bytes"
 	"io"
+	"iter"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -10,9 +11,8 @@ import (
 
 // parseHosts returns the IPv4 addresses that hosts(5) gives a name.
 func parseHosts(r io.Reader, name string) (list []netip.Addr) {
-	lines := bufio.NewScanner(io.LimitReader(r, maxHosts))
-	for lines.Scan() {
-		line, _, _ := strings.Cut(lines.Text(), "#")
+	for line := range lines(r, maxHosts) {
+		line, _, _ = strings.Cut(line, "#")
 		fields := strings.Fields(line)
 		for _, f := range fields[min(1, len(fields)):] {
 			if !strings.EqualFold(strings.TrimSuffix(f, "."), name) {
@@ -25,6 +25,15 @@ func parseHosts(r io.Reader, name string) (list []netip.Addr) {
 		}
 	}
 	return list
+}
+
+// lines are those of a file, of which so much counts as can be read.
+func lines(r io.Reader, limit int64) iter.Seq[string] {
+	text, _ := io.ReadAll(io.LimitReader(r, limit))
+	if int64(len(text)) == limit {
+		text = text[:bytes.LastIndexByte(text, '\n')+1] // not half a line
+	}
+	return strings.Lines(string(text))
 }
 
 // What the C library takes of resolv.conf(5).
@@ -51,9 +60,7 @@ func (c config) withDefaults() config {
 // parseConfig reads resolv.conf(5); what it does not know is left alone.
 func parseConfig(r io.Reader) config {
 	c := config{dots: 1}
-	lines := bufio.NewScanner(io.LimitReader(r, maxResolvConf))
-	for lines.Scan() {
-		line := lines.Text()
+	for line := range lines(r, maxResolvConf) {
 		if i := strings.IndexAny(line, "#;"); i >= 0 {
 			line = line[:i]
 		}

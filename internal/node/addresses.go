@@ -226,18 +226,19 @@ func (n *Node) due(all map[netip.Addr]*holding) (list []*holding) {
 		}
 		list = append(list, x)
 	}
-	sortHoldings(list)
+	sort.Sort(configured(list))
 	return list
 }
 
-// sortHoldings brings holdings into configuration order, so that those of one
-// virtual interface are together.
-func sortHoldings(list []*holding) {
-	sort.Slice(list, func(i, j int) bool {
-		a, b := list[i], list[j]
-		if a.vif != b.vif {
-			return a.vif < b.vif
-		}
-		return a.address.Addr().Less(b.address.Addr())
-	})
+// configured is holdings in the order of the configuration, in which those of
+// one virtual interface are together.
+type configured []*holding
+
+func (h configured) Len() int      { return len(h) }
+func (h configured) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h configured) Less(i, j int) bool {
+	if h[i].vif != h[j].vif {
+		return h[i].vif < h[j].vif
+	}
+	return h[i].address.Addr().Less(h[j].address.Addr())
 }

@@ -48,6 +48,12 @@ func (c *counters) snapshot() control.Counters {
 	for kind, count := range c.rejected {
 		s.Rejected = append(s.Rejected, control.Rejected{Kind: kind, Count: count})
 	}
-	sort.Slice(s.Rejected, func(i, j int) bool { return s.Rejected[i].Kind < s.Rejected[j].Kind })
+	sort.Sort(byKind(s.Rejected))
 	return s
 }
+
+type byKind []control.Rejected
+
+func (r byKind) Len() int           { return len(r) }
+func (r byKind) Less(i, j int) bool { return r[i].Kind < r[j].Kind }
+func (r byKind) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }

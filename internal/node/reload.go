@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"sort"
 
 	"wackamole/alloc"
 	"wackamole/conf"
@@ -68,7 +69,7 @@ func (n *Node) applyHoldings() {
 			gone = append(gone, x)
 		}
 	}
-	sortHoldings(gone)
+	sort.Sort(configured(gone))
 	n.take(gone)
 	for _, x := range missing {
 		n.holdings.held[x.address.Addr()] = x
