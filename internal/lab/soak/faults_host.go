@@ -123,7 +123,7 @@ var addressFaults = []fault{
 		strike: func(w *world, p planned) error {
 			a, ok, err := w.virtual(p)
 			if err == nil && ok {
-				err = errors.Join(w.remove(p, a), w.add(p, otherwise(a)))
+				err = errors.Join(w.remove(p, a), w.add(p, otherwise(a)), w.restore(p))
 			}
 			return err
 		},
@@ -178,10 +178,12 @@ func (w *world) virtual(p planned) (a netip.Prefix, ok bool, err error) {
 	return list[p.pick%len(list)], true, err
 }
 
+// removeOne removes a virtual address, as somebody does who looks after what is his: the kernel takes secondaries
+// away with their primary, and he gives those back that are not wackamole's.
 func (w *world) removeOne(p planned) error {
 	a, ok, err := w.virtual(p)
 	if err == nil && ok {
-		err = w.remove(p, a)
+		err = errors.Join(w.remove(p, a), w.restore(p))
 	}
 	return err
 }
