@@ -4,56 +4,30 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
-	"time"
 
 	"wackamole/alloc"
 )
 
-// At most so many bytes or messages of a flood are sent in one go.
-const (
-	burstBytes    = 256 << 10
-	burstMessages = 50
-)
-
-// A Pace is how fast a flood is.
-type Pace struct {
-	PerSecond int // messages; 0: as fast as Spread takes them
-	// Underway is how many messages may be on their way back to the sender; 0: any number. A daemon drops a client
-	// for which 1,000 messages wait, and the sender and the other members are such clients.
-	Underway int
-}
-
-// Flood sends the frames again and again until ctx ends. It returns how many messages it sent. A session that
-// ends, as that of a client does that cannot read as fast as it writes, is an error.
+// Flood sends the frames in turn, again and again until ctx ends, as fast as Spread takes them. After each so many
+// it calls wait, which may be nil. It returns how many messages it sent. A session that ends, as that of a client
+// does that cannot read as fast as it writes, is an error.
 //
-// A real daemon of version 4.4 on one machine takes some 20,000 short messages a second or 200 of 140,000
-// bytes: it lets a client wait. The one in package spreadd does not, and takes so many that every client is
-// dropped within 20 ms.
-func Flood(ctx context.Context, m *Member, frames []Frame, p Pace) (sent int, err error) {
-	began, returned := time.Now(), m.Returned()
-	var burst []byte
-	for i, messages := 0, 0; ctx.Err() == nil; i++ {
-		burst = m.append(burst, frames[i%len(frames)])
-		messages++
-		if len(burst) < burstBytes && messages < burstMessages {
-			continue
+// A daemon drops a client for which 1,000 messages wait, and the sender and the other members are such clients. A
+// real daemon of version 4.4 lets the sender wait: on one machine it took some 20,000 short messages a second or 200
+// of 140,000 bytes. The one in package spreadd does not: without wait, it drops every client within 20 ms.
+func Flood(ctx context.Context, m *Member, frames []Frame, burst int, wait func(sent int)) (sent int, err error) {
+	var out []byte
+	for ctx.Err() == nil {
+		out = out[:0]
+		for range burst {
+			out = m.append(out, frames[sent%len(frames)])
+			sent++
 		}
-		if err := m.write(burst); err != nil {
+		if err := m.write(out); err != nil {
 			return sent, err
 		}
-		sent += messages
-		burst, messages = burst[:0], 0
-		if p.Underway > 0 {
-			if err := m.await(ctx, func() bool { return sent-(m.returned-returned) < p.Underway }); err != nil {
-				return sent, m.ended()
-			}
-		}
-		if p.PerSecond > 0 {
-			due := began.Add(time.Duration(sent) * time.Second / time.Duration(p.PerSecond))
-			select {
-			case <-time.After(time.Until(due)):
-			case <-ctx.Done():
-			}
+		if wait != nil {
+			wait(sent)
 		}
 	}
 	return sent, nil

@@ -30,8 +30,8 @@
 //	BALANCE to no member, of unknown      those moves are left out and counted                   TestLeader
 //	  keys, to the present owner
 //	leads and moves everything about      do as told: it is the leader's to say                  TestLeader
-//	joins and leaves in a loop            holders keep what they hold through all views: nothing TestJoinLeaveLoop
-//	                                        moves or is unanswered; sixty lines of log at once,
+//	joins and leaves in a loop, answers   holders keep what they hold through all views: nothing TestJoinLeaveLoop,
+//	  or not                                moves or is unanswered; sixty lines of log at once,  TestAnswerInALoop
 //	                                        then one a second
 //	the same, and a node leaves           its addresses are taken over in the first view that    TestLeaveInALoop
 //	                                        lasts long enough to be answered
@@ -51,7 +51,7 @@
 // Note 1. A daemon drops a client for which 1,000 messages wait. A real one paces who sends, and wackamole keeps
 // up with what it lets through: with three daemons of version 4.4, 19,000 short messages a second, or 200 of
 // 140,000 bytes. A member that is too slow for that is dropped, and holds nothing from that moment on until it has
-// joined anew (TestFloodWithoutPace). TestFlood sends a quarter of it: the daemon in package spreadd does not pace.
+// joined anew (TestFloodWithoutPace). TestFlood waits for the slowest node: the daemon in package spreadd does not.
 //
 // Note 2. A view comes about when somebody joins, leaves or loses its daemon. Until then what a node held that
 // stands still is answered by nobody once its guard has released it.

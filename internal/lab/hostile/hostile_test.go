@@ -2,10 +2,12 @@ package hostile
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +18,7 @@ import (
 
 	"wackamole/alloc"
 	"wackamole/internal/cli"
+	"wackamole/internal/control"
 	"wackamole/internal/guard"
 	"wackamole/internal/lab"
 	"wackamole/internal/lab/cluster"
@@ -24,7 +27,7 @@ import (
 
 // The tests run this binary as the wackamole of the lab.
 func TestMain(m *testing.M) {
-	if guard.IsGuard(os.Args) || len(os.Args) > 1 && (os.Args[1] == "-d" || os.Args[1] == "ctl") {
+	if guard.IsGuard(os.Args) || len(os.Args) > 1 && os.Args[1] == "-d" {
 		os.Exit(cli.Main(os.Args, os.Stdout, os.Stderr))
 	}
 	os.Exit(vnet.Reexec(vnet.Program(func() int {
@@ -36,11 +39,10 @@ func TestMain(m *testing.M) {
 	})))
 }
 
-// Balancing at once, by and by, and never.
+// Balancing at once, and never.
 const (
-	balanceAll    = "Balance { AcquisitionsPerRound = all }\nNotify arp-cache"
-	balanceSlowly = "Balance { Interval = 4s }"
-	balanceNone   = "Balance { AcquisitionsPerRound = 0 }"
+	balanceAll  = "Balance { AcquisitionsPerRound = all }\nNotify arp-cache"
+	balanceNone = "Balance { AcquisitionsPerRound = 0 }"
 )
 
 const (
@@ -156,9 +158,46 @@ func (x *target) settleAs(wanted func(lab.Snapshot) bool) time.Duration {
 // until waits for a condition.
 func (x *target) until(what string, condition func() bool) {
 	x.t.Helper()
-	for end := time.Now().Add(patience); !condition(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			x.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// run waits until each node is in RUN in a view of so many members.
+func (x *target) run(members int) {
+	x.t.Helper()
+	for i := 1; i <= nodes; i++ {
+		x.until(fmt.Sprintf("node %d runs in a view of %d", i, members), func() bool {
+			now := x.metrics(i)
+			return now["wackamole_members"] == float64(members) && now[`wackamole_state{state="RUN"}`] == 1
+		})
+	}
+}
+
+// leave ends the hostile member's session, waits until each address is held again, and says how long one was
+// unanswered at most from then on.
+func (x *target) leave(m *Member) {
+	x.t.Helper()
+	x.Prober.Begin()
+	must(x.t, m.Close())
+	x.run(nodes)
+	x.answered(lab.PortSet(1, 2, 3))
+	var longest time.Duration
+	for _, o := range x.Prober.Outcomes() {
+		longest = max(longest, o.Unanswered)
+	}
+	x.t.Logf("it is gone: all held after %v", longest)
+	x.settle()
+}
+
+// once fails the test if two have answered for an address since Begin.
+func (x *target) once() {
+	x.t.Helper()
+	for _, o := range x.Prober.Outcomes() {
+		if o.Twice > 0 {
+			x.t.Errorf("%v answered twice for %v", o.Address, o.Twice)
 		}
 	}
 }
@@ -241,22 +280,41 @@ func (x *target) logged(node int) int {
 // metrics asks a node for its counters, by name with labels.
 func (x *target) metrics(node int) map[string]float64 {
 	x.t.Helper()
-	out, err := exec.Command(x.binary, "ctl", "-c", x.Node(node).Host.File("conf"), "-x").CombinedOutput()
-	if err != nil {
-		x.t.Fatalf("metrics of node %d: %v\n%s", node, err, out)
-	}
+	values, err := x.counters(node)
+	must(x.t, err)
+	return values
+}
+
+// counters is metrics for goroutines other than the test's.
+func (x *target) counters(node int) (map[string]float64, error) {
+	text, err := ask(x.Node(node).Host.File("control"), control.RequestMetrics)
 	values := make(map[string]float64)
-	for line := range strings.Lines(string(out)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(line, "#") {
-			if i := strings.LastIndexByte(line, '}'); i >= 0 {
-				name, value = line[:i+1], strings.TrimSpace(line[i+1:])
-			}
-			f, err := strconv.ParseFloat(value, 64)
-			must(x.t, err)
-			values[name] = f
+	for line := range strings.Lines(string(text)) {
+		if i := strings.LastIndexByte(line, ' '); i >= 0 && line[0] != '#' && err == nil {
+			values[line[:i]], err = strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
 		}
 	}
-	return values
+	return values, err
+}
+
+// ask sends a request to a control socket and returns the answer.
+func ask(path string, request byte) ([]byte, error) {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := c.Write([]byte{request}); err != nil {
+		return nil, err
+	}
+	var length [4]byte
+	if _, err := io.ReadFull(c, length[:]); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, binary.BigEndian.Uint32(length[:]))
+	_, err = io.ReadFull(c, answer)
+	return answer, err
 }
 
 // rejections waits until a node has counted as many rejected messages as there are, and looks whether they are of
@@ -271,7 +329,7 @@ func (x *target) rejections(node int, before map[string]float64, lies []Lie, mor
 		want[r]++
 	}
 	var got map[alloc.Reason]int
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		got = make(map[alloc.Reason]int)
 		sum := 0
 		now := x.metrics(node)
@@ -294,20 +352,26 @@ func rejected(r alloc.Reason) string {
 	return fmt.Sprintf("wackamole_rejected_messages_total{kind=%q}", r)
 }
 
-// memory is the resident memory of a node's daemon, in KiB.
-func (x *target) memory(node int) int {
+// status is the first word of a field in /proc/PID/status of a node's daemon.
+func (x *target) status(node int, field string) string {
 	x.t.Helper()
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", x.Node(node).Process().PID))
 	must(x.t, err)
 	for line := range strings.Lines(string(content)) {
-		if f := strings.Fields(line); f[0] == "VmRSS:" {
-			n, err := strconv.Atoi(f[1])
-			must(x.t, err)
-			return n
+		if words := strings.Fields(line); words[0] == field {
+			return words[1]
 		}
 	}
-	x.t.Fatal("no VmRSS")
-	return 0
+	x.t.Fatalf("no field %s", field)
+	return ""
+}
+
+// memory is the resident memory of a node's daemon, in KiB.
+func (x *target) memory(node int) int {
+	x.t.Helper()
+	n, err := strconv.Atoi(x.status(node, "VmRSS:"))
+	must(x.t, err)
+	return n
 }
 
 func (x *target) context(limit time.Duration) context.Context {

@@ -50,8 +50,7 @@ func TestLies(t *testing.T) {
 			t.Errorf("node %d is not in RUN", i)
 		}
 	}
-	must(t, m.Close())
-	x.settle()
+	x.leave(m)
 }
 
 // heard are those of the lies that reach a node: some go to one member alone.
@@ -82,8 +81,7 @@ func TestStranger(t *testing.T) {
 	if now := x.metrics(2); now[`wackamole_state{state="GATHER"}`] != 1 {
 		t.Error("node 2 took a stranger's STATE for the member's")
 	}
-	must(t, member.Close())
-	x.settle()
+	x.leave(member)
 }
 
 // Data that looks like a membership message is data of an unknown type.
@@ -91,7 +89,7 @@ func TestForgedViews(t *testing.T) {
 	x := newTarget(t, balanceAll)
 	m := x.join(nodes, Last)
 	Answer(m, lab.HostAddress(1), x.fingerprint)
-	x.settle()
+	x.run(nodes + 1)
 	v, _ := m.View()
 	before := x.metrics(1)
 	var lies []Lie
@@ -105,4 +103,5 @@ func TestForgedViews(t *testing.T) {
 	if now := x.metrics(1); now["wackamole_views_total"] != before["wackamole_views_total"] {
 		t.Error("node 1 took data for a view")
 	}
+	x.leave(m)
 }

@@ -130,13 +130,6 @@ func (m *Member) Returned() int {
 	return m.returned
 }
 
-// ended is why the session has ended, nil if it has not.
-func (m *Member) ended() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.err
-}
-
 // Await waits until what the member has seen is as wanted: the latest view and how many there have been. It
 // returns the view.
 func (m *Member) Await(ctx context.Context, wanted func(v View, views int) bool) (View, error) {

@@ -2,5 +2,5 @@
 
 package hostile
 
-// slowdown is what floods are divided by.
-const slowdown = 1
+// slower is what pauses are multiplied by.
+const slower = 1

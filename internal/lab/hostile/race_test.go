@@ -2,5 +2,5 @@
 
 package hostile
 
-// slowdown is what floods are divided by: the race detector makes the nodes slow.
-const slowdown = 5
+// slower is what pauses are multiplied by: the race detector makes the nodes slow.
+const slower = 5

@@ -22,6 +22,7 @@ func TestSilentAndHung(t *testing.T) {
 	x.Prober.Begin()
 	began := time.Now()
 	must(t, x.Node(2).Signal(syscall.SIGSTOP))
+	x.until("node 2 stands still", func() bool { return x.status(2, "State:") == "T" })
 	m := x.join(nodes, Last)
 	others := lab.PortSet(1, 3)
 	x.until("node 2's guard has released", func() bool {

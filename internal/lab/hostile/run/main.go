@@ -83,7 +83,7 @@ func (j job) flood(ctx context.Context, large bool) error {
 		frames = hostile.Large(j.Member, v, j.address)
 	}
 	began := time.Now()
-	sent, err := hostile.Flood(ctx, j.Member, frames, hostile.Pace{})
+	sent, err := hostile.Flood(ctx, j.Member, frames, len(frames), nil)
 	fmt.Printf("%d messages in %v\n", sent, time.Since(began))
 	return err
 }
