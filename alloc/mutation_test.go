@@ -82,7 +82,7 @@ var mutations = []struct{ means, file, text, replacement string }{
 	{"a timer that was stopped acts", "machine.go",
 		"	if !m.running[t] {\n", "	if false {\n"},
 	{"goes on without a member that was not named", "silent.go",
-		"!x.answered && !named[i]", "false"},
+		"!x.answered && !named(i)", "!x.answered && !named(i) && false"},
 	{"goes on although the others went on without it", "silent.go",
 		"	if !m.members[m.me].answered {\n		m.rejoin(", "	if false {\n		m.rejoin("},
 	{"a count is believed", "message.go",

@@ -1,5 +1,7 @@
 package alloc
 
+import "sort"
+
 // A process that joins the group and sends no STATE stops a cluster of
 // originals for good. Where every member that did answer can go on without it,
 // one of them says so in a WITHOUT message, and since that message has its place
@@ -49,12 +51,13 @@ func (m *Machine) withoutReceived(from int, e Message) {
 		m.reject(NotItsToSend, "WITHOUT from %s, which has not answered itself", e.Sender)
 		return
 	}
-	named := make(map[int]bool, len(w.Silent))
-	for _, i := range w.Silent {
-		named[i] = true
+	// They are in order, and as many as a liar likes: no table of them.
+	named := func(i int) bool {
+		at := sort.SearchInts(w.Silent, i)
+		return at < len(w.Silent) && w.Silent[at] == i
 	}
 	for i := range m.members {
-		if x := &m.members[i]; x.answered && !x.canGoOn() || !x.answered && !named[i] {
+		if x := &m.members[i]; x.answered && !x.canGoOn() || !x.answered && !named(i) {
 			m.reject(NotItsToSend, "WITHOUT from %s: it cannot go on without %s", e.Sender, x.name)
 			return
 		}
