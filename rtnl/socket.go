@@ -1,6 +1,8 @@
 package rtnl
 
 import (
+	"syscall"
+
 	"golang.org/x/sys/unix"
 
 	"wackamole/internal/fmt"
@@ -52,11 +54,11 @@ func (s *socket) setup() error {
 	if err := unix.Bind(s.fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
-	name, err := unix.Getsockname(s.fd)
+	name, err := syscall.Getsockname(s.fd)
 	if err != nil {
 		return err
 	}
-	if own, ok := name.(*unix.SockaddrNetlink); ok {
+	if own, ok := name.(*syscall.SockaddrNetlink); ok {
 		s.port = own.Pid
 	}
 	return nil
@@ -73,14 +75,14 @@ func (s *socket) send(b []byte) error {
 
 func (s *socket) receive(b []byte) (int, error) {
 	for {
-		n, from, err := unix.Recvfrom(s.fd, b, unix.MSG_DONTWAIT)
+		n, from, err := syscall.Recvfrom(s.fd, b, unix.MSG_DONTWAIT)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
 			return 0, err
 		}
-		if sender, ok := from.(*unix.SockaddrNetlink); ok && sender.Pid != 0 {
+		if sender, ok := from.(*syscall.SockaddrNetlink); ok && sender.Pid != 0 {
 			continue // another process, not the kernel
 		}
 		return n, nil

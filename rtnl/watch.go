@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -207,8 +208,8 @@ func (w *Watcher) receive(buffer []byte) (b []byte, err error) {
 	var failed error
 	err = raw.Read(func(fd uintptr) (done bool) {
 		for {
-			n, _, flags, from, err := unix.Recvmsg(int(fd), buffer, nil, 0)
-			sender, ok := from.(*unix.SockaddrNetlink)
+			n, _, flags, from, err := syscall.Recvmsg(int(fd), buffer, nil, 0)
+			sender, ok := from.(*syscall.SockaddrNetlink)
 			switch {
 			case err == unix.EAGAIN:
 				return false
@@ -234,7 +235,7 @@ func (w *Watcher) drain(buffer []byte) {
 	}
 	_ = raw.Control(func(fd uintptr) {
 		for range maxDrain {
-			_, _, err := unix.Recvfrom(int(fd), buffer, unix.MSG_DONTWAIT)
+			_, _, err := syscall.Recvfrom(int(fd), buffer, unix.MSG_DONTWAIT)
 			if err == unix.EAGAIN {
 				return
 			}

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Conn is a connection. Its methods may be called from several goroutines.
@@ -52,7 +50,7 @@ var _ syscall.Conn = (*Conn)(nil)
 func newConn(fd int, remote Address) *Conn {
 	c := &Conn{remote: remote}
 	c.file = os.NewFile(uintptr(fd), remote.String())
-	if local, err := unix.Getsockname(fd); err == nil {
+	if local, err := syscall.Getsockname(fd); err == nil {
 		c.local = fromSockaddr(remote.network, local)
 	}
 	return c

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,7 +33,7 @@ func dial(ctx context.Context, to Address, setup func(fd int) error) (*Conn, err
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Connect(fd, sockaddr)
+	err = syscall.Connect(fd, sockaddr)
 	if err != nil && err != unix.EINPROGRESS && err != unix.EINTR { // after EINTR it goes on connecting
 		_ = unix.Close(fd)
 		return nil, err
@@ -43,7 +44,7 @@ func dial(ctx context.Context, to Address, setup func(fd int) error) (*Conn, err
 			_ = c.file.Close()
 			return nil, err
 		}
-		if local, err := unix.Getsockname(fd); err == nil {
+		if local, err := syscall.Getsockname(fd); err == nil {
 			c.local = fromSockaddr(to.network, local)
 		}
 	}
@@ -69,7 +70,7 @@ func open(a Address, setup func(fd int) error) (fd int, err error) {
 }
 
 // connected waits for the end of connecting to an address.
-func (c *Conn) connected(ctx context.Context, to unix.Sockaddr) error {
+func (c *Conn) connected(ctx context.Context, to syscall.Sockaddr) error {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (c *Conn) connected(ctx context.Context, to unix.Sockaddr) error {
 	var result error
 	err = raw.Write(func(fd uintptr) (done bool) {
 		// To connect again tells how the first attempt ended, if it has.
-		result = unix.Connect(int(fd), to)
+		result = syscall.Connect(int(fd), to)
 		return result != unix.EALREADY && result != unix.EINPROGRESS && result != unix.EINTR
 	})
 	switch {

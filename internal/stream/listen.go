@@ -2,6 +2,7 @@ package stream
 
 import (
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,13 +41,13 @@ func listen(at Address, setup func(fd int) error) (*Listener, error) {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	}
 	if err == nil {
-		err = os.NewSyscallError("bind", unix.Bind(fd, sockaddr))
+		err = os.NewSyscallError("bind", syscall.Bind(fd, sockaddr))
 	}
 	if err == nil {
 		err = os.NewSyscallError("listen", unix.Listen(fd, backlog))
 	}
 	if err == nil {
-		sockaddr, err = unix.Getsockname(fd)
+		sockaddr, err = syscall.Getsockname(fd)
 	}
 	if err != nil {
 		_ = unix.Close(fd)
@@ -64,11 +65,11 @@ func (l *Listener) Accept() (*Conn, error) {
 		return nil, failed("accept", l.at, l.result(err))
 	}
 	var fd int
-	var from unix.Sockaddr
+	var from syscall.Sockaddr
 	var failure error
 	err = raw.Read(func(listener uintptr) (done bool) {
 		for {
-			fd, from, failure = unix.Accept4(int(listener), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+			fd, from, failure = syscall.Accept4(int(listener), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 			switch failure {
 			case unix.EINTR, unix.ECONNABORTED: // the client has gone again
 				continue

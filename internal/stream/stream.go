@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -69,18 +70,19 @@ func (a Address) socket() (int, error) {
 	return unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 }
 
-// sockaddr is a for the kernel.
-func (a Address) sockaddr() (unix.Sockaddr, error) {
+// sockaddr is a for the kernel. The form is that of package syscall: that of unix
+// brings all of two dozen kinds of sockets, 20 KB on mips.
+func (a Address) sockaddr() (syscall.Sockaddr, error) {
 	ip := a.ip.Addr().Unmap()
 	switch {
 	case a.network == "unix":
-		return &unix.SockaddrUnix{Name: a.path}, nil
+		return &syscall.SockaddrUnix{Name: a.path}, nil
 	case ip.Is4():
-		return &unix.SockaddrInet4{Port: int(a.ip.Port()), Addr: ip.As4()}, nil
+		return &syscall.SockaddrInet4{Port: int(a.ip.Port()), Addr: ip.As4()}, nil
 	case !ip.IsValid():
 		return nil, unix.EINVAL
 	}
-	to := &unix.SockaddrInet6{Port: int(a.ip.Port()), Addr: ip.As16()}
+	to := &syscall.SockaddrInet6{Port: int(a.ip.Port()), Addr: ip.As16()}
 	if zone := ip.Zone(); zone != "" {
 		index, err := zoneIndex(zone)
 		if err != nil {
@@ -101,18 +103,18 @@ func zoneIndex(zone string) (uint32, error) {
 }
 
 // fromSockaddr is the kernel's address in our form.
-func fromSockaddr(network string, from unix.Sockaddr) Address {
+func fromSockaddr(network string, from syscall.Sockaddr) Address {
 	a := Address{network: network}
 	switch from := from.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		a.ip = netip.AddrPortFrom(netip.AddrFrom4(from.Addr), uint16(from.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		ip := netip.AddrFrom16(from.Addr)
 		if from.ZoneId != 0 {
 			ip = ip.WithZone(strconv.FormatUint(uint64(from.ZoneId), 10))
 		}
 		a.ip = netip.AddrPortFrom(ip, uint16(from.Port))
-	case *unix.SockaddrUnix:
+	case *syscall.SockaddrUnix:
 		a.path = from.Name
 	}
 	return a
