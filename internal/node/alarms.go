@@ -18,6 +18,7 @@ const (
 	guardAlarm                                 // start a guard again
 	shareAlarm                                 // share the ARP cache, which had been put off
 	healthAlarm                                // judge the interfaces
+	lookAlarm                                  // look again at what could not be listed
 	alarmCount
 )
 

@@ -51,10 +51,12 @@ const unableMagic = "WKu1"
 func (n *Node) learnLinks() {
 	list, err := n.door.Kernel.Links()
 	if err != nil {
-		n.log.Errorf("whether the interfaces work is not known until they change: %v", err)
+		n.unseen(&n.unlooked.links, "whether the interfaces work is not known", err)
 		return
 	}
+	n.unlooked.links = false
 	n.health.learn(list, time.Now())
+	n.checkHealth()
 }
 
 // noteLink takes an event about an interface.

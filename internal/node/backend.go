@@ -135,6 +135,9 @@ func memberKind(m alloc.MemberStatus) control.MemberKind {
 // logState writes the state to the log (SIGUSR1).
 func (n *Node) logState() {
 	s := n.snapshot()
+	if s.Reason != "" {
+		n.log.Printf("away: %s", s.Reason)
+	}
 	n.log.Printf("state %v, mature %v, %s (%v), view of %d", s.Phase, s.Mature, s.Name, s.Address, len(n.machine.Status().Members))
 	for _, v := range s.Interfaces {
 		owner := "nobody"

@@ -42,10 +42,10 @@ func (t trouble) lasting() string {
 
 // troubleOf says what is wrong with an interface. The kernel reports a carrier
 // wherever a driver cannot tell (dummy, tunnels), and calls such an interface
-// running as well. A bridge has a carrier while one of its ports forwards, a VLAN
-// and a bond while what is below them does. With a carrier and not running it
-// waits for something else, such as 802.1X (RFC 2863, dormant). A loopback
-// interface needs nothing but to be up.
+// running as well. A bridge that has never had a port has a carrier, any other one
+// while a port of its has; a VLAN and a bond while what is below them does. With a
+// carrier and not running it waits for something else, such as 802.1X (RFC 2863,
+// dormant). A loopback interface needs nothing but to be up.
 func troubleOf(l rtnl.Link) trouble {
 	switch {
 	case !l.Up:

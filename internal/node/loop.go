@@ -117,6 +117,8 @@ func (n *Node) ring(k alarm) {
 		n.shareNeighbours()
 	case healthAlarm:
 		n.checkHealth()
+	case lookAlarm:
+		n.lookAgain()
 	default:
 		n.step(alloc.TimerFired{Timer: alloc.Timer(k)})
 	}

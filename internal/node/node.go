@@ -80,6 +80,7 @@ type Node struct {
 	putOff   bool  // connecting waits for an interface
 	health   health
 	standing standing
+	unlooked unlooked
 	holdings *holdings
 	counters counters
 	lastBeat time.Time

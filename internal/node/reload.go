@@ -40,7 +40,7 @@ func (n *Node) reload(c *conf.Config, spread string) {
 	n.applyHoldings()
 	n.health.configure(c.Interfaces)
 	n.learnLinks()
-	n.checkHealth()
+	n.checkHealth() // also where nothing is known
 	n.log.Printf("reloaded: %d virtual interfaces, %d before", len(c.Interfaces), len(old.Interfaces))
 }
 

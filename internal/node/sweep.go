@@ -68,8 +68,9 @@ func logName(a rtnl.Address) string {
 // Spread.
 func (n *Node) sweep() {
 	held := func(a netip.Addr) bool { return n.holdings.held[a] != nil }
+	n.unlooked.leftovers = false
 	if err := Sweep(n.holdings.interfaces, held, n.door.Kernel, n.log); err != nil {
-		n.log.Errorf("%v", err)
+		n.unseen(&n.unlooked.leftovers, "addresses may be left behind", err)
 	}
 	if list, err := n.door.Kernel.Addresses(); err == nil {
 		n.holdings.labels.Reset(list)

@@ -15,7 +15,6 @@ func (n *Node) fromKernel(e rtnl.Event) {
 	case rtnl.Lost:
 		n.compare()
 		n.learnLinks()
-		n.checkHealth()
 	case rtnl.AddressGone:
 		n.holdings.labels.Removed(e.Address.Interface, e.Address.Label)
 		n.missing(e.Address.Address, "somebody else removed")
@@ -78,9 +77,10 @@ func (n *Node) announceOn(name string) {
 func (n *Node) compare() {
 	list, err := n.door.Kernel.Addresses()
 	if err != nil {
-		n.log.Errorf("list the addresses of this host: %v", err)
+		n.unseen(&n.unlooked.addresses, "what somebody else removed is not known", err)
 		return
 	}
+	n.unlooked.addresses = false
 	n.holdings.labels.Reset(list)
 	there := make(map[netip.Addr]rtnl.Assigned, len(list))
 	for _, a := range list {
@@ -90,6 +90,40 @@ func (n *Node) compare() {
 		if a, ok := there[addr]; x.present && (!ok || a.Prefix != x.address.Prefix || a.Interface != x.address.Interface) {
 			n.missing(x.kernelAddress(), "something removed")
 		}
+	}
+}
+
+// unlooked is what could not be looked at, since the kernel did not list it.
+type unlooked struct {
+	leftovers, addresses, links bool
+	pause                       time.Duration // until the kernel is asked again
+}
+
+// unseen notes that something could not be looked at, and what that means.
+func (n *Node) unseen(what *bool, meaning string, err error) {
+	*what = true
+	u := &n.unlooked
+	u.pause = max(u.pause, firstPause)
+	n.log.Errorf("%s: %v; looking again in %v", meaning, err, u.pause)
+	n.alarms.setBy(lookAlarm, u.pause)
+}
+
+// lookAgain looks at what could not be looked at.
+func (n *Node) lookAgain() {
+	u := &n.unlooked
+	again := *u
+	u.pause = min(2*u.pause, longPause)
+	if again.leftovers {
+		n.sweep()
+	}
+	if again.addresses {
+		n.compare()
+	}
+	if again.links {
+		n.learnLinks()
+	}
+	if !u.leftovers && !u.addresses && !u.links {
+		u.pause = 0
 	}
 }
 
