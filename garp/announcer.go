@@ -2,6 +2,7 @@ package garp
 
 import (
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -83,12 +84,22 @@ func (a *Announcer) signal() {
 // anew, as it must when it was kept in a conflict. Addresses that are not IPv4
 // are left out.
 func (a *Announcer) Announce(interfaces []VirtualInterface) {
-	now := time.Now()
+	if a.announce(interfaces, time.Now()) {
+		// The goroutine has just become ready to run here. On a machine with one
+		// processor, or while the collector uses the other, it would wait for
+		// milliseconds until the caller gives way; its first frames take microseconds.
+		runtime.Gosched()
+	}
+}
+
+// announce queues virtual interfaces and reports whether nothing else was pending.
+func (a *Announcer) announce(interfaces []VirtualInterface, now time.Time) (first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
-		return
+		return false
 	}
+	first = a.virtuals == nil
 	restarted, total := false, 0
 	for i := range interfaces {
 		restarted = a.forget(interfaces[i].Key) || restarted
@@ -118,6 +129,7 @@ func (a *Announcer) Announce(interfaces []VirtualInterface) {
 	}
 	a.announcing--
 	a.signal()
+	return first
 }
 
 // announceChunk is how many virtual interfaces are queued before the goroutine
