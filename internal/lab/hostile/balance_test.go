@@ -37,6 +37,7 @@ func TestBalance(t *testing.T) {
 // A member that leads the view can move what it likes to where it likes: what it says is done as far as it can be,
 // and whatever was moved to and fro, each address ends with one node.
 func TestLeader(t *testing.T) {
+	long(t)
 	x := newTarget(t, balanceNone)
 	x.Prober.Begin()
 	m := x.join(1, First)

@@ -26,6 +26,7 @@ func TestClaimsEverything(t *testing.T) {
 // A member that answers and holds nothing is given its share, like any: nobody sees from the group that it serves
 // none of it. Once it is gone every address is held again.
 func TestServesNothing(t *testing.T) {
+	long(t)
 	x := newTarget(t, balanceAll)
 	x.Prober.Begin()
 	m := x.dial(nodes, Last)
@@ -47,6 +48,7 @@ func TestServesNothing(t *testing.T) {
 // A member that goes by the real address of node 1 and comes after it in the view is given nothing. One that
 // comes before it stands in its place: node 1 releases, since the table cannot tell the two apart.
 func TestSameRealAddress(t *testing.T) {
+	long(t)
 	x := newTarget(t, balanceAll)
 	x.Prober.Begin()
 	m := x.dial(nodes, Last)
@@ -71,6 +73,7 @@ func TestSameRealAddress(t *testing.T) {
 // whoever is named releases first. Once it is gone each address is held again, if nobody was left then after the
 // time of Mature.
 func TestExpel(t *testing.T) {
+	long(t)
 	x := newTarget(t, balanceAll)
 	before := x.metrics(2)
 	m := x.dial(1, First)

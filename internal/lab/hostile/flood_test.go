@@ -17,9 +17,7 @@ func TestFlood(t *testing.T) {
 		flood(t, 20, func(m *Member, v View, x *target) []Frame { return Small(m, v, lab.HostAddress(1), x.Addresses) })
 	})
 	t.Run("long", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("the short messages are enough for a quick look")
-		}
+		long(t)
 		flood(t, 1, func(m *Member, v View, _ *target) []Frame { return Large(m, v, lab.HostAddress(1)) })
 	})
 }

@@ -3,9 +3,9 @@
 //
 // It is a client of the lab's Spread daemon like any other: what a process can do that has access to the group.
 // The protocol knows no authentication, so such a process can do what an honest member could do by mistake or by
-// configuration, and take addresses from everybody as one that prefers them all does. What it cannot do is make
-// anybody hold an address twice, keep one, crash, grow without bound, or fill a log; and what it took comes back
-// as soon as it is gone.
+// configuration, and take addresses from everybody as one that prefers them all does. What it cannot do is have an
+// address held twice in the end, make anybody keep one, crash or grow without bound, or fill the log with what it
+// says; and what it took comes back as soon as it is gone.
 //
 // What an honest cluster does, watched by the prober from outside at every moment, and the tests that show it:
 //
@@ -29,7 +29,7 @@
 //	  not in RUN, cut short
 //	BALANCE to no member, of unknown      those moves are left out and counted                   TestLeader
 //	  keys, to the present owner
-//	leads and moves everything about      do as told: it is the leader's to say                  TestLeader
+//	leads and moves everything about      do as told, and log it: it is the leader's to say      TestLeader
 //	joins and leaves in a loop, answers   holders keep what they hold through all views: nothing TestJoinLeaveLoop,
 //	  or not                                moves or is unanswered; sixty lines of log at once,  TestAnswerInALoop
 //	                                        then one a second
@@ -45,13 +45,14 @@
 //	                                        interfaces reach the pool, which is bounded
 //
 // Where one member of the view is an original, or says so, a silent one stops all of them for as long as it is
-// there, as it stops originals: holders keep what they hold, nothing else is served. That is tested in package
-// alloc, script silent_original, against no process that could hang the test.
+// there, as it stops originals: holders keep what they hold, what a member that leaves has held is not taken over.
+// Package alloc tests that (script silent_original); it was seen with originals on Spread 4.4, too.
 //
 // Note 1. A daemon drops a client for which 1,000 messages wait. A real one paces who sends, and wackamole keeps
 // up with what it lets through: with three daemons of version 4.4, 19,000 short messages a second, or 200 of
-// 140,000 bytes. A member that is too slow for that is dropped, and holds nothing from that moment on until it has
-// joined anew (TestFloodWithoutPace). TestFlood waits for the slowest node: the daemon in package spreadd does not.
+// 140,000 bytes. A member that is too slow for that is dropped. It releases everything when it has read what was on
+// its way, some 50 ms in which the others have taken over already, and joins anew (TestFloodWithoutPace). TestFlood
+// waits for the slowest node, since the daemon in package spreadd does not.
 //
 // Note 2. A view comes about when somebody joins, leaves or loses its daemon. Until then what a node held that
 // stands still is answered by nobody once its guard has released it.

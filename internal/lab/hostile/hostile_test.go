@@ -130,6 +130,14 @@ func startTarget(t *testing.T, settings string) *target {
 	return x
 }
 
+// long skips a test in a short run.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a short run is a quick look at the most common kinds")
+	}
+}
+
 // patience is for what has to happen some time; it judges no speed.
 const patience = 30 * time.Second
 

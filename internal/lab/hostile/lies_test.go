@@ -86,6 +86,7 @@ func TestStranger(t *testing.T) {
 
 // Data that looks like a membership message is data of an unknown type.
 func TestForgedViews(t *testing.T) {
+	long(t)
 	x := newTarget(t, balanceAll)
 	m := x.join(nodes, Last)
 	Answer(m, lab.HostAddress(1), x.fingerprint)

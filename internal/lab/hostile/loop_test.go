@@ -22,9 +22,7 @@ func TestJoinLeaveLoop(t *testing.T) {
 // Nor is it where the member answers, as long as nothing is balanced to it. (Where it is, that is unanswered while
 // the member is there: see TestServesNothing.)
 func TestAnswerInALoop(t *testing.T) {
-	if testing.Short() {
-		t.Skip("much like TestJoinLeaveLoop")
-	}
+	long(t)
 	joinLeaveLoop(t, balanceNone, true)
 }
 
@@ -59,6 +57,7 @@ func joinLeaveLoop(t *testing.T, settings string, answers bool) {
 // A node that leaves in the middle of such a loop: what it held is taken over in the first view that lasts long
 // enough to be answered, at the latest when the loop has ended.
 func TestLeaveInALoop(t *testing.T) {
+	long(t)
 	x := newTarget(t, balanceAll)
 	m := x.dial(1, First)
 	ctx, stop := context.WithCancel(t.Context())
@@ -94,6 +93,7 @@ func TestLeaveInALoop(t *testing.T) {
 // A crowd of a hundred members that go by the real address of node 1 costs each node a bounded number of lines,
 // and no address.
 func TestCrowd(t *testing.T) {
+	long(t)
 	x := newTarget(t, balanceAll)
 	lines := x.logged(1)
 	x.Prober.Begin()

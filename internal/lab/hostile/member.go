@@ -33,7 +33,6 @@ type Member struct {
 	changed  *sync.Cond // one of the following
 	view     View
 	views    int // how many have come
-	messages int // of other members
 	returned int // of its own
 	answer   func(View)
 	err      error // why nothing comes any more
@@ -116,13 +115,6 @@ func (m *Member) View() (View, int) {
 	return m.view, m.views
 }
 
-// Heard is how many messages of other members have come.
-func (m *Member) Heard() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.messages
-}
-
 // Returned is how many of its own messages have come back to the member.
 func (m *Member) Returned() int {
 	m.mu.Lock()
@@ -182,8 +174,6 @@ func (m *Member) listen() {
 		case *spreadproto.Regular:
 			if message.Sender == m.Name() {
 				m.returned++
-			} else {
-				m.messages++
 			}
 		}
 		m.err = err
@@ -199,8 +189,8 @@ func (m *Member) listen() {
 	}
 }
 
-// State is the STATE that a well-behaved member without addresses would send: of ours, mature, with another
-// list of virtual interfaces than anybody's unless the caller sets the fingerprint.
+// State is the STATE that a well-behaved member of ours without addresses would send, but for the fingerprint of
+// the list of virtual interfaces, which is the caller's to set.
 func (m *Member) State(v View, address netip.Addr) alloc.StateBody {
 	return alloc.StateBody{
 		View: v.ID, Address: address, Index: v.Index, Mature: true,

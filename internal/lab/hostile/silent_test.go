@@ -14,9 +14,7 @@ import (
 // still. After 20 s the others go on. By then the guard of node 2 has released what it held, so that no address
 // is ever answered twice. When node 2 goes on it joins anew.
 func TestSilentAndHung(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 25 s, the time that a silent member is given")
-	}
+	long(t)
 	x := newTarget(t, balanceAll)
 	held := x.holders()
 	x.Prober.Begin()
