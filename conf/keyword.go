@@ -87,29 +87,23 @@ func (k keyword) setting() bool {
 	return k.form() != formWord && k.form() != formParameter
 }
 
-var keywordOf = func() map[string]keyword {
-	m := map[string]keyword{"vifs": keyInterfaces, "vips": keyInterfaces}
-	for k := noKeyword + 1; k < keywordCount; k++ {
-		m[strings.ToLower(k.String())] = k
-	}
-	return m
-}()
-
 // longestKeyword is SpreadRetryInterval or AcquisitionsPerRound; a longer word
 // need not be looked up.
 const longestKeyword = len("AcquisitionsPerRound")
 
 // lookup returns the keyword that word is, in any case. Only ASCII letters
-// have two cases here, as in the original.
+// have two cases here, as in the original. There is no map for this: it would take
+// memory from each process of the program, and most never read a configuration.
 func lookup(word string) keyword {
-	if len(word) > longestKeyword {
-		return noKeyword
+	for k := noKeyword + 1; k < keywordCount; k++ {
+		if equalFold(word, k.String()) {
+			return k
+		}
 	}
-	var lower [longestKeyword]byte
-	for i := range len(word) {
-		lower[i] = lowerASCII(word[i])
+	if equalFold(word, "VIFS") || equalFold(word, "VIPS") {
+		return keyInterfaces
 	}
-	return keywordOf[string(lower[:len(word)])]
+	return noKeyword
 }
 
 func lowerASCII(b byte) byte {
@@ -136,7 +130,7 @@ func hasPrefixFold(s, prefix string) bool {
 }
 
 // settingNames are what an unknown word of the top level may have meant.
-var settingNames = func() []string {
+func settingNames() []string {
 	names := []string{"VIFS", "VIPS"}
 	for k := noKeyword + 1; k < keywordCount; k++ {
 		if k.setting() {
@@ -144,7 +138,7 @@ var settingNames = func() []string {
 		}
 	}
 	return names
-}()
+}
 
 // nearest returns the candidate that word is obviously a slip of, or "".
 // One slip in three letters is the limit, and two in all.

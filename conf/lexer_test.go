@@ -116,7 +116,7 @@ func TestNearest(t *testing.T) {
 		"":                         "",
 		strings.Repeat("Group", 9): "",
 	} {
-		if got := nearest(word, settingNames); got != want {
+		if got := nearest(word, settingNames()); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
 		}
 	}

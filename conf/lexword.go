@@ -48,7 +48,7 @@ func (l *lexer) checkText() {
 		b := it.text[i]
 		if b >= utf8.RuneSelf && it.kind != itemQuoted {
 			r, size := utf8.DecodeRuneInString(it.text[i:])
-			if message := lookalikes[r]; message != "" {
+			if message := lookalike(r); message != "" {
 				l.errors.add(place{it.line, it.column + i}, "%s", message)
 				it.bad = true
 				return
@@ -65,17 +65,24 @@ func (l *lexer) checkText() {
 	}
 }
 
-// lookalikes are characters that come with text copied from web pages and
-// word processors.
-var lookalikes = map[rune]string{
-	'\u00a0': "this is a no-break space, which only looks like a blank; write a blank",
-	'\u200b': "there is an invisible character (zero width space) here; delete it",
-	'\ufeff': "there is an invisible character (byte order mark) here; delete it",
-	'\u2013': "this is a dash that only looks like a hyphen; write -",
-	'\u2018': "this is a typographic quote; write '",
-	'\u2019': "this is a typographic quote; write '",
-	'\u201c': "this is a typographic quote; write \"",
-	'\u201d': "this is a typographic quote; write \"",
+// lookalike says what is wrong with a character that comes with text copied from
+// web pages and word processors; "" of any other.
+func lookalike(r rune) string {
+	switch r {
+	case '\u00a0':
+		return "this is a no-break space, which only looks like a blank; write a blank"
+	case '\u200b':
+		return "there is an invisible character (zero width space) here; delete it"
+	case '\ufeff':
+		return "there is an invisible character (byte order mark) here; delete it"
+	case '\u2013':
+		return "this is a dash that only looks like a hyphen; write -"
+	case '\u2018', '\u2019':
+		return "this is a typographic quote; write '"
+	case '\u201c', '\u201d':
+		return "this is a typographic quote; write \""
+	}
+	return ""
 }
 
 // digits returns how many digits s starts with.

@@ -261,7 +261,7 @@ func (p *parser) unknown(it item) {
 		return
 	}
 	name, _, _ := strings.Cut(it.text, "=") // as in Gruop=wack1
-	switch near := nearest(name, settingNames); {
+	switch near := nearest(name, settingNames()); {
 	case near != "":
 		p.meant[lookup(near)] = true
 		p.errorAt(it, "there is no setting %s; write %s", quote(name), near)
@@ -269,7 +269,7 @@ func (p *parser) unknown(it item) {
 		p.errorAt(it, "%s belongs to no setting; delete it, or put text with blanks in quotes", quote(it.text))
 	case !p.namesListed:
 		p.namesListed = true // for who has no manual at hand, once
-		p.errorAt(it, "there is no setting %s; write one of %s", quote(name), strings.Join(settingNames[2:], ", "))
+		p.errorAt(it, "there is no setting %s; write one of %s", quote(name), strings.Join(settingNames()[2:], ", "))
 	default:
 		p.errorAt(it, "there is no setting %s; delete it, or write the name of one", quote(name))
 	}
