@@ -27,7 +27,8 @@ import (
 // their addresses where they are, needs all to have spoken before the first leaves;
 // hence the time between tellTime and failTime, in which their drivers notice.
 //
-// The message is an OPERATOR, of which originals take no notice:
+// The message is an OPERATOR, of which originals take no notice; they never send it
+// and count as able.
 //
 //	0  4  "WKu1"
 //	4  1  1: unable to serve; 0: able again
