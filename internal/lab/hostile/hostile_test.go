@@ -157,7 +157,11 @@ func (x *target) settleAs(wanted func(lab.Snapshot) bool) time.Duration {
 	x.t.Helper()
 	x.Prober.Begin()
 	began := time.Now()
-	if err := x.Prober.WaitSteady(x.context(patience), steady, wanted); err != nil {
+	one := by(lab.PortSet(1, 2, 3))
+	err := x.Prober.WaitSteady(x.context(patience), steady, func(s lab.Snapshot) bool {
+		return one(s) && (wanted == nil || wanted(s))
+	})
+	if err != nil {
 		x.t.Fatalf("not settled: %v, held by %v", err, x.Prober.Snapshot().Holders)
 	}
 	return time.Since(began) - steady

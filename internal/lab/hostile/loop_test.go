@@ -102,18 +102,19 @@ func TestCrowd(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { Disperse(crowd) })
 	for _, m := range crowd {
+		_, err := m.AwaitJoined(x.context(patience), nodes+len(crowd))
+		must(t, err)
+		// In this view alone: five thousand answers to all the views would have Spread drop a slow node.
 		Answer(m, lab.HostAddress(1), x.fingerprint)
+		m.Answer(nil)
 	}
-	x.until("they run", func() bool {
-		now := x.metrics(1)
-		return now["wackamole_members"] == nodes+100 && now[`wackamole_state{state="RUN"}`] == 1
-	})
+	x.run(nodes + len(crowd))
 	t.Logf("a hundred are in after %v", time.Since(began))
 	Disperse(crowd)
-	x.until("they are gone", func() bool { return x.metrics(1)["wackamole_members"] == nodes })
+	x.run(nodes)
 	x.untouched("a crowd")
 	x.settle()
-	if n := x.logged(1) - lines; n > 500 {
+	if n := x.logged(1) - lines; n > 250 {
 		t.Errorf("node 1 has logged %d lines", n)
 	}
 }

@@ -96,14 +96,14 @@ func (m *Member) request(f func(group string) error) error {
 	return f(m.group)
 }
 
-// Answer has f called at each view from now on, and at once if there is one already. It is called by the
-// goroutine that reads, so that what f sends is on its way before anything else is read.
+// Answer has f called at each view from now on, and at once if there is one already; nil ends that. It is called by
+// the goroutine that reads, so that what f sends is on its way before anything else is read.
 func (m *Member) Answer(f func(View)) {
 	m.mu.Lock()
 	m.answer = f
 	v := m.view
 	m.mu.Unlock()
-	if v.Index >= 0 {
+	if f != nil && v.Index >= 0 {
 		f(v)
 	}
 }
