@@ -43,18 +43,32 @@ var networkFaults = []fault{
 		heal:   func(w *world, p planned) error { return w.lab.Switch.SetCarrier(w.port(p), true) },
 	},
 	{
+		// After three seconds the member leaves: the others can serve what it cannot.
 		kind:   kind{name: "no carrier long", weight: 2, resource: "link", anyPlace: true, least: 4 * sec, most: 8 * sec},
 		strike: func(w *world, p planned) error { return w.lab.Switch.SetCarrier(w.port(p), false) },
+		expect: away,
 		heal:   func(w *world, p planned) error { return w.lab.Switch.SetCarrier(w.port(p), true) },
 	},
 	{
-		kind:   kind{name: "interface down", weight: 2, resource: "link", anyPlace: true, least: 200 * ms, most: 5 * sec},
-		strike: func(w *world, p planned) error { return w.node(p.node).host.Namespace.SetDown(p.at.String()) },
-		heal:   func(w *world, p planned) error { return w.node(p.node).host.Namespace.SetUp(p.at.String()) },
+		kind:   kind{name: "interface down", weight: 2, resource: "link", anyPlace: true, least: 200 * ms, most: 2 * sec},
+		strike: takeDown,
+		heal:   bringUp,
 	},
 	{
-		kind:   kind{name: "interface gone", weight: 3, resource: "link", anyPlace: true, least: 100 * ms, most: 5 * sec},
+		kind:   kind{name: "interface down long", weight: 1, resource: "link", anyPlace: true, least: 4 * sec, most: 6 * sec},
+		strike: takeDown,
+		expect: away,
+		heal:   bringUp,
+	},
+	{
+		kind:   kind{name: "interface gone", weight: 3, resource: "link", anyPlace: true, least: 100 * ms, most: 2 * sec},
 		strike: func(w *world, p planned) error { return w.node(p.node).unplug(p.at) },
+		heal:   func(w *world, p planned) error { return w.node(p.node).replug(p.at) },
+	},
+	{
+		kind:   kind{name: "interface gone long", weight: 1, resource: "link", anyPlace: true, least: 4 * sec, most: 6 * sec},
+		strike: func(w *world, p planned) error { return w.node(p.node).unplug(p.at) },
+		expect: awayAndMeddled,
 		heal:   func(w *world, p planned) error { return w.node(p.node).replug(p.at) },
 	},
 	{
@@ -81,6 +95,9 @@ var networkFaults = []fault{
 	},
 }
 
+func takeDown(w *world, p planned) error { return w.node(p.node).host.Namespace.SetDown(p.at.String()) }
+func bringUp(w *world, p planned) error  { return w.node(p.node).host.Namespace.SetUp(p.at.String()) }
+
 // port is where the interface of a fault is plugged in.
 func (w *world) port(p planned) int { return port(len(w.nodes), p.node, p.at) }
 
@@ -98,6 +115,11 @@ func neighbours(p planned) (list []netip.Addr) {
 
 // meddled expects everything to be as ever, but for the node's own addresses.
 func meddled(_ *world, p planned, e expectation) expectation { return e.meddled(p.node) }
+
+// awayAndMeddled expects the node to hold nothing and to lack addresses of its own.
+func awayAndMeddled(_ *world, p planned, e expectation) expectation {
+	return e.without(p.node).meddled(p.node)
+}
 
 var addressFaults = []fault{
 	{

@@ -63,11 +63,11 @@ func (t *tally) String() string {
 
 // print prints a line for each name, in alphabetical order.
 func (f *figures) print(w io.Writer) {
-	fmt.Fprintf(w, "\n%-18s%7s%22s%26s%26s\n", "in seconds", "", "until quiet  ", "longest unanswered  ", "answered twice  ")
-	fmt.Fprintf(w, "%-18s%7s%22s%26s%26s\n", "", "rounds", heads(""), heads("n"), heads("n"))
+	fmt.Fprintf(w, "\n%-19s%7s%22s%26s%26s\n", "in seconds", "", "until quiet  ", "longest unanswered  ", "answered twice  ")
+	fmt.Fprintf(w, "%-19s%7s%22s%26s%26s\n", "", "rounds", heads(""), heads("n"), heads("n"))
 	for _, name := range slices.Sorted(slices.Values(f.names)) {
 		t := f.by[name]
-		fmt.Fprintf(w, "%-18s%7d%22s%26s%26s\n", name, t.rounds, row3(t.quiet), counted(t.silent), counted(t.twice))
+		fmt.Fprintf(w, "%-19s%7d%22s%26s%26s\n", name, t.rounds, row3(t.quiet), counted(t.silent), counted(t.twice))
 	}
 	fmt.Fprintln(w, "n: on how many addresses, in as many parts of the network; min, median, max are over these. Quiet is\n"+
 		"counted from the last heal. While a fault lasts, an address may be unanswered that nobody could serve.")

@@ -81,8 +81,8 @@ func TestFigures(t *testing.T) {
 	f.print(&out)
 	lines := strings.Split(out.String(), "\n")
 	want := []string{
-		"kill guard              1    0.00   0.00   0.00    0      .      .      .    0      .      .      .",
-		"split                   2    0.50   1.50   1.50    2   0.02   0.04   0.04    1   0.01   0.01   0.01",
+		"kill guard               1    0.00   0.00   0.00    0      .      .      .    0      .      .      .",
+		"split                    2    0.50   1.50   1.50    2   0.02   0.04   0.04    1   0.01   0.01   0.01",
 	}
 	if len(lines) < 5 || !slices.Equal(lines[3:5], want) {
 		t.Errorf("printed:\n%s", out.String())

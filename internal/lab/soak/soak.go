@@ -39,9 +39,11 @@
 //	split               of network and Spread; while it lasts: each part holds everything
 //	cut switch port     nothing passes, the carrier stays
 //	no carrier          for 0.2 to 2 s
-//	no carrier long     for 4 to 8 s
-//	interface down      by an administrator
-//	interface gone      with its addresses; another of the same name comes back
+//	no carrier long     for 4 to 8 s; while it lasts: the member has left, the others hold everything
+//	interface down      by an administrator, for 0.2 to 2 s
+//	interface down long for 4 to 6 s; while it lasts: the member has left, the others hold everything
+//	interface gone      with its addresses, for 0.1 to 2 s; another of the same name comes back
+//	interface gone long for 4 to 6 s; while it lasts: the member has left, the others hold everything
 //	queue full          the daemon's frames are refused (ENOBUFS), an address is removed; while it lasts: as ever
 //	neighbours          4,100 permanent entries in the neighbour table; while it lasts: as ever
 //	address removed     a virtual one, behind the daemon's back; while it lasts: as ever
