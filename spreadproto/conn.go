@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"wackamole/internal/context"
@@ -207,6 +208,15 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	return c.closeErr
+}
+
+// SyscallConn gives access to the socket of the session, for another process to
+// share. The error is errors.ErrUnsupported where the transport has none.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	if s, ok := c.nc.(syscall.Conn); ok {
+		return s.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 func (c *Conn) closedError() error {

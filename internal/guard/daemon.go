@@ -38,10 +38,14 @@ type Guard struct {
 	mu      sync.Mutex
 	process *os.Process
 	orders  int // descriptor of the pipe's writing end; -1: no guard
-	ending  bool
-	written int           // bytes that went into the pipe
-	marked  int           // written at the time of mark
-	mark    time.Duration // when it was last looked at whether the guard reads
+	// sessions is the descriptor of a socket for the connections with Spread, open as
+	// long as orders is, and session the present one.
+	sessions int
+	session  syscall.Conn
+	ending   bool
+	written  int           // bytes that went into the pipe
+	marked   int           // written at the time of mark
+	mark     time.Duration // when it was last looked at whether the guard reads
 
 	last time.Duration // the last sign of life
 }
@@ -55,7 +59,7 @@ func Start(o Options) (*Guard, error) {
 	if o.Notice == nil {
 		o.Notice = func(string) {}
 	}
-	g := &Guard{options: o, orders: -1, last: monotonic()}
+	g := &Guard{options: o, orders: -1, sessions: -1, last: monotonic()}
 	return g, g.start(Patience)
 }
 
@@ -99,20 +103,29 @@ func (g *Guard) start(patience time.Duration) error {
 		unix.Close(pipe[1])
 		return fmt.Errorf("prepare the guard's descriptors: %w", err)
 	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(pipe[1])
+		return fmt.Errorf("make a socket to the guard: %w", err)
+	}
+	sessions := os.NewFile(uintptr(pair[1]), "sessions")
+	defer sessions.Close()
 	process, err := os.StartProcess(g.program(),
 		[]string{argv0, strconv.Itoa(int(g.options.Limit / time.Millisecond))},
 		&os.ProcAttr{
 			Env:   environment,
-			Files: []*os.File{null, null, os.Stderr, reading, held},
+			Files: []*os.File{null, null, os.Stderr, reading, held, sessions},
 			Sys:   &syscall.SysProcAttr{Setsid: true},
 		})
 	if err != nil {
 		unix.Close(pipe[1])
+		unix.Close(pair[0])
 		return fmt.Errorf("start the guard: %w", err)
 	}
 	g.mu.Lock()
-	g.process, g.orders = process, pipe[1]
+	g.process, g.orders, g.sessions = process, pipe[1], pair[0]
 	g.written, g.marked, g.mark = 0, 0, monotonic()
+	g.sendSession()
 	g.mu.Unlock()
 	go g.await(process)
 	return nil
@@ -284,6 +297,7 @@ func (g *Guard) abandon() {
 func (g *Guard) closeOrders() {
 	if g.orders >= 0 {
 		unix.Close(g.orders)
-		g.orders = -1
+		unix.Close(g.sessions)
+		g.orders, g.sessions = -1, -1
 	}
 }

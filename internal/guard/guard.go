@@ -8,7 +8,9 @@
 // are not any more (after the kernel has let them go), I am alive. The guard keeps
 // a list of keys and a netlink socket that is open already. When the pipe ends, or
 // when the daemon's last sign of life is Limit old while addresses are held, it
-// removes what is on its list and ends. Signs of life carry the time at which they
+// removes what is on its list, ends the daemon's connection with Spread, which it
+// was given too, and ends. So the addresses are gone before the other members hear
+// that they may take them, and they do hear of it. Signs of life carry the time at which they
 // were given, on the clock that both processes share, so that both know the same
 // deadline whichever of them stood still.
 //

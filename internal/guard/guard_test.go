@@ -3,10 +3,13 @@ package guard
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +34,10 @@ func TestMain(m *testing.M) {
 	os.Exit(vnet.Reexec(m))
 }
 
+// sessionAt is a variable of the environment: where the daemon is to connect to,
+// as if to Spread.
+const sessionAt = "WACKAMOLE_TEST_SESSION"
+
 // daemon holds addresses on dummy0 and does what its way says until it is told to
 // end by the end of its input.
 func daemon(way, count string) int {
@@ -53,6 +60,16 @@ func daemon(way, count string) int {
 		fmt.Println(err)
 		return 1
 	}
+	if path := os.Getenv(sessionAt); path != "" {
+		for range 3 { // the last one counts
+			conn, err := net.Dial("unix", path)
+			if err != nil {
+				fmt.Println(err)
+				return 1
+			}
+			g.Session(conn.(*net.UnixConn))
+		}
+	}
 	kernel, err := rtnl.Dial(rtnl.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -60,9 +77,16 @@ func daemon(way, count string) int {
 	}
 	var n int
 	fmt.Sscan(count, &n)
-	for _, r := range kernel.Add(testAddresses(n), g.Hold, nil) {
+	var held []rtnl.Key
+	for _, r := range kernel.Add(testAddresses(n), func(k []rtnl.Key) { held = append(held, k...); g.Hold(k) }, nil) {
 		if r.Err != nil {
 			fmt.Println(r.Err)
+			return 1
+		}
+	}
+	if way == "anew" {
+		if err := g.Restart(held); err != nil {
+			fmt.Println(err)
 			return 1
 		}
 	}
@@ -245,6 +269,48 @@ func TestStoppedDaemon(t *testing.T) {
 	})
 	p.Process.Kill()
 	p.Wait()
+}
+
+// Spread hears of a daemon's end when the addresses are gone, not before; and it
+// does hear of one that stands still.
+func TestHangsUpAfterTheRelease(t *testing.T) {
+	for _, c := range []struct {
+		name, way string
+		signal    syscall.Signal
+	}{
+		{"killed", "live", syscall.SIGKILL},
+		{"stopped", "live", syscall.SIGSTOP},
+		{"killed, with a second guard", "anew", syscall.SIGKILL},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHost(t)
+			path := filepath.Join(t.TempDir(), "session")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			t.Setenv(sessionAt, path)
+			p := h.start(c.way, 300)
+			var conn net.Conn
+			for range 3 {
+				if conn, err = l.Accept(); err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+			}
+			p.Process.Signal(c.signal)
+			conn.SetReadDeadline(time.Now().Add(20 * time.Second)) // against hanging only
+			if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("the session did not end: %v", err)
+			}
+			if n := h.held(); n != 0 {
+				t.Errorf("%d addresses are still held when it ends", n)
+			}
+			p.Process.Kill()
+			p.Wait()
+		})
+	}
 }
 
 // A daemon that leaves in good order takes nothing along that it could not

@@ -15,8 +15,9 @@ import (
 
 // Descriptors that the guard inherits.
 const (
-	ordersDescriptor = 3
-	nameDescriptor   = 4
+	ordersDescriptor  = 3
+	nameDescriptor    = 4
+	sessionDescriptor = 5
 )
 
 // Exit statuses of the guard.
@@ -64,7 +65,7 @@ func Main() int {
 		last:      monotonic(),
 		complain:  func(err error) { say(err.Error()) },
 	}
-	return w.run(ordersDescriptor)
+	return w.run(ordersDescriptor, sessionDescriptor)
 }
 
 // put writes a file of /proc by plain system calls: the os package would set up
@@ -79,8 +80,8 @@ func put(path, text string) {
 }
 
 // run listens to the daemon until one of them ends.
-func (w *watch) run(orders int) int {
-	poll := []unix.PollFd{{Fd: int32(orders), Events: unix.POLLIN}}
+func (w *watch) run(orders, sessions int) int {
+	poll := []unix.PollFd{{Fd: int32(orders), Events: unix.POLLIN}, {Fd: int32(sessions), Events: unix.POLLIN}}
 	for {
 		wait := -1
 		if d := w.wait(monotonic()); d >= 0 {
@@ -94,7 +95,13 @@ func (w *watch) run(orders int) int {
 			return w.release("poll: "+err.Error(), exitFailed)
 		case n == 0 && w.wait(monotonic()) == 0: // poll may return a little early
 			return w.release(fmt.Sprintf("the daemon has stood still for %v", w.limit), exitReleased)
-		case n == 0:
+		case poll[1].Revents != 0 && !w.session.take(sessions):
+			poll[1].Fd = -1
+		}
+		if w.session.taken > sessionsTaken && w.addresses.Held() == 0 {
+			return exitDone
+		}
+		if poll[0].Revents == 0 {
 			continue
 		}
 		n, err = unix.Read(orders, w.room())
@@ -120,12 +127,14 @@ const (
 )
 
 func (w *watch) release(why string, status int) int {
+	defer w.session.hangUp()
 	held := w.addresses.Held()
 	if held == 0 {
 		return status
 	}
 	for i := range attempts {
 		left, err := w.addresses.Release()
+		w.session.hangUp() // what is left now may be left for long
 		if left == 0 {
 			say(fmt.Sprintf("%s: released %d addresses", why, held))
 			return status

@@ -50,7 +50,7 @@ func TestGuardIsSmall(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Skipf("needs the program, and cannot build it: %v\n%s", err, out)
 	}
-	for _, test := range []struct{ addresses, limit int }{{254, 576}, {4000, 624}} {
+	for _, test := range []struct{ addresses, limit int }{{254, 528}, {4000, 576}} {
 		reading, writing, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)

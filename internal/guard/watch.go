@@ -25,6 +25,7 @@ type watch struct {
 	last      time.Duration // the daemon's last sign of life
 	ended     bool          // the daemon said that it ends
 	complain  func(error)
+	session   session
 
 	buf  [batch * orderSize]byte
 	part int // bytes in buf that are no whole order yet

@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"syscall"
 	"time"
 
 	"wackamole/conf"
@@ -56,6 +57,7 @@ type Guard interface {
 	Drop(list []rtnl.Key) // after the kernel has let them go
 	Beat()                // a sign of life
 	Expired() bool        // it has given this process up
+	Session(syscall.Conn) // the connection with Spread, for the guard to end
 	Restart(held []rtnl.Key) error
 	Done()
 }

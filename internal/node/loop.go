@@ -166,6 +166,7 @@ func (n *Node) connected(d dialled) {
 	n.opened = time.Now()
 	n.counters.sessions++
 	n.session = n.open(d.conn, n.config.Group)
+	n.door.Guard.Session(d.conn)
 	n.liveness.Heard(n.opened)
 	n.step(alloc.Connected{Self: d.conn.PrivateGroup()})
 }

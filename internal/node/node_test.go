@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,6 +191,7 @@ func (h *host) Drop(keys []rtnl.Key) {
 func (h *host) Beat()                      {}
 func (h *host) Done()                      {}
 func (h *host) Expired() bool              { h.mu.Lock(); defer h.mu.Unlock(); return h.guard.expired }
+func (h *host) Session(syscall.Conn)       {}
 func (h *host) Restart(k []rtnl.Key) error { h.guard.starts++; h.Hold(k); return nil }
 
 // Log is a sink for the log.

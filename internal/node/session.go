@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"wackamole/internal/context"
@@ -17,6 +18,7 @@ type Conn interface {
 	Multicast(s spreadproto.Service, messageType int16, body []byte, groups ...string) error
 	Receive() (spreadproto.Message, error)
 	Close() error
+	syscall.Conn // for the guard
 }
 
 // dialTime bounds an attempt to reach the daemon. One that has just started

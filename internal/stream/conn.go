@@ -2,7 +2,6 @@ package stream
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"sync/atomic"
@@ -34,7 +33,7 @@ func (s *socket) SetDeadline(t time.Time) error { return s.result(s.file.SetDead
 // result is err, except that the use of a closed socket is always os.ErrClosed.
 // Package os has several errors for it, not all exported.
 func (s *socket) result(err error) error {
-	if err == nil || err == io.EOF || !s.closed.Load() {
+	if err == nil || !s.closed.Load() {
 		return err
 	}
 	var e *fs.PathError
@@ -54,6 +53,16 @@ func newConn(fd int, remote Address) *Conn {
 		c.local = fromSockaddr(remote.network, local)
 	}
 	return c
+}
+
+// Close ends the connection. It does so even if another process has the socket
+// too. Calls of the other methods that wait return.
+func (c *Conn) Close() error {
+	c.closed.Store(true)
+	if raw, err := c.file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+	}
+	return c.socket.Close()
 }
 
 // Read reads what has come, at least a byte. At the stream's end it returns io.EOF.
