@@ -16,7 +16,7 @@ INSTALL    ?= install
 SCRIPTS := internal/dist
 TARGETS := $(shell $(SCRIPTS)/build.sh)
 
-.PHONY: all build test demo check sim install binaries size dist help clean
+.PHONY: all build test demo check sim soak leaks bench mutations model install binaries size dist help clean
 
 all: build
 
@@ -38,6 +38,24 @@ check: ## what a reviewer would run besides: formatting, vet, the race detector
 SEEDS ?= 10000
 sim: ## simulated clusters, SEEDS=n of them; prints the seeds and how many view changes a second
 	$(GO) run ./internal/sim/run -seeds $(SEEDS)
+
+FOR  ?= 10m
+SEED ?= 0
+soak: build ## faults on real processes and kernels, FOR=10m, SEED=n
+	$(GO) run ./internal/lab/soak -for $(FOR) -seed $(SEED) ./wackamole
+
+leaks: build ## one daemon through 10,000 take-overs: does it grow?
+	$(GO) run ./internal/lab/soak -takeovers 10000 ./wackamole
+
+BENCH := internal/lab/bench
+bench: build binaries ## take-over beside the kernel's own limit and other programs; ten minutes
+	$(GO) run ./$(BENCH) -o $(BENCH)/RESULTS.txt -svg $(BENCH)/takeover.svg ./wackamole
+
+mutations: ## do the tests of alloc notice deliberate mistakes?
+	MUTATE=1 $(GO) test -count=1 -timeout 20m -run TestMutations ./alloc
+
+model: ## the Promela model; needs spin and a C compiler
+	internal/sim/model/check.sh
 
 install: build ## the program, its manual pages, start scripts and a sample, below PREFIX and DESTDIR
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
