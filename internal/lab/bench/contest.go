@@ -100,6 +100,10 @@ const originalVariable = "WACKAMOLE_ORIGINAL"
 // is not what is measured.
 const frameRate = 15000
 
+// aftermath is the time for each address that the contestant before may need to come to rest: its log, and what
+// the kernel frees later.
+const aftermath = 50 * time.Microsecond
+
 // hold has all contestants take over in turn, so many times each, after a first time that does not count.
 func hold(addresses, interfaces, runs int, list []factory) (*contest, error) {
 	c := &contest{addresses: addresses, interfaces: interfaces}
@@ -136,6 +140,7 @@ func hold(addresses, interfaces, runs int, list []factory) (*contest, error) {
 				continue
 			}
 			r.announces = r.contestant.frames() > 0
+			time.Sleep(time.Duration(addresses) * aftermath)
 			x, o, err := play(r.contestant, r.wire, virtuals(addresses, r.wire.links), r.order)
 			if err != nil {
 				r.failed = err

@@ -125,17 +125,24 @@ func (r *resident) hold() error {
 	return err
 }
 
-// memory adds the lines of both processes to a table.
-func (r *resident) memory(t *table, title string) error {
+// memory adds the lines of both processes to a table. most is what the daemon may have in all; of the guard it is
+// the anonymous memory that counts.
+func (r *resident) memory(t, goals *table, title string, most float64) error {
+	daemon, err := look(r.process.pid())
+	if err != nil {
+		return err
+	}
+	guard, err := look(r.guard)
+	if err != nil {
+		return err
+	}
+	goals.judge("resident memory of the daemon, "+title, sample{daemon.anonymous + daemon.file}, kibibytes, most)
+	goals.judge("anonymous memory of its guard", sample{guard.anonymous}, kibibytes, 512<<10)
 	for _, p := range []struct {
 		name string
-		pid  int
-	}{{"daemon", r.process.pid()}, {"guard", r.guard}} {
-		u, err := look(p.pid)
-		if err != nil {
-			return err
-		}
-		t.row(p.name+", "+title, kibibytes(u.anonymous), kibibytes(u.file), kibibytes(u.anonymous+u.file))
+		usage
+	}{{"daemon", daemon}, {"guard", guard}} {
+		t.row(p.name+", "+title, kibibytes(p.anonymous), kibibytes(p.file), kibibytes(p.anonymous+p.file))
 	}
 	return nil
 }

@@ -32,13 +32,15 @@ type keepalived struct {
 
 const (
 	routerID         = 51
-	ownPriority      = 254 // keepalived's
-	advertPeriod     = 100 * time.Millisecond
-	keepalivedFrames = 5 // vrrp_garp_master_repeat
+	ownPriority      = 254                    // keepalived's
+	advertPeriod     = 100 * time.Millisecond // how often this program advertises
+	advertInterval   = 3 * time.Second        // how often it says that it does, so that a busy machine makes no master
+	lastInterval     = 10 * time.Millisecond  // what the last advertisements say
+	keepalivedFrames = 5                      // vrrp_garp_master_repeat
 )
 
 // skewTime is what keepalived waits after the last advertisement: (256 - 254) / 256 of the interval.
-const skewTime = advertPeriod * (256 - ownPriority) / 256
+const skewTime = lastInterval * (256 - ownPriority) / 256
 
 func findKeepalived() string {
 	for _, path := range []string{"keepalived", "/usr/sbin/keepalived", "/usr/local/sbin/keepalived"} {
@@ -95,8 +97,8 @@ func startKeepalived(program string, w *wire, list []virtual) (k *keepalived, er
 // keepalived.conf(5) advises for many.
 func keepalivedConfiguration(list []virtual) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "vrrp_instance bench {\n\tversion 3\n\tstate BACKUP\n\tinterface bench0\n\tvirtual_router_id %d\n\tpriority %d\n\tadvert_int %.2f\n",
-		routerID, ownPriority, advertPeriod.Seconds())
+	fmt.Fprintf(&b, "vrrp_instance bench {\n\tversion 3\n\tstate BACKUP\n\tinterface bench0\n\tvirtual_router_id %d\n\tpriority %d\n\tadvert_int 1\n",
+		routerID, ownPriority)
 	line := func(v virtual) { fmt.Fprintf(&b, "\t\t%v/32 dev %s\n", v.addr, v.link) }
 	b.WriteString("\tvirtual_ipaddress {\n")
 	line(list[0])
@@ -119,7 +121,7 @@ func (k *keepalived) advertise() {
 	for {
 		k.mu.Lock()
 		if k.master {
-			k.send(255)
+			k.send(255, advertInterval)
 		}
 		k.mu.Unlock()
 		select {
@@ -130,8 +132,8 @@ func (k *keepalived) advertise() {
 	}
 }
 
-func (k *keepalived) send(priority byte) error {
-	_, err := unix.Write(k.fd, advertisement(priority, advertPeriod, observerAddress.Addr(), virtuals(1, k.wire.links)[0].addr))
+func (k *keepalived) send(priority byte, interval time.Duration) error {
+	_, err := unix.Write(k.fd, advertisement(priority, interval, observerAddress.Addr(), virtuals(1, k.wire.links)[0].addr))
 	return err
 }
 
@@ -143,8 +145,12 @@ func (k *keepalived) takeOver() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.master = false
+	// The skew time follows from what the advertisement before the last one said.
+	if err := k.send(255, lastInterval); err != nil {
+		return err
+	}
 	k.began = now()
-	return k.send(0)
+	return k.send(0, lastInterval)
 }
 
 func (k *keepalived) begin() time.Duration { return k.began }
@@ -154,7 +160,7 @@ func (k *keepalived) release() error {
 	defer k.mu.Unlock()
 	k.master = true
 	k.began = now()
-	return k.send(255)
+	return k.send(255, advertInterval)
 }
 
 func (k *keepalived) close() {

@@ -62,13 +62,14 @@ func load() string {
 	return strings.Join(fields[:min(3, len(fields))], " ") + " (mean over 1, 5 and 15 minutes)"
 }
 
-// versionOf is the first line with a number that a program prints about its version.
+// versionOf is the first line that a program prints about its version, of a longer text the one that names it.
 func versionOf(program, flag string) string {
 	out, _ := exec.Command(program, flag).CombinedOutput()
-	for line := range strings.Lines(string(out)) {
-		if strings.ContainsAny(line, "0123456789") {
-			return strings.Trim(line, "|/\\= \t\n")
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	for _, line := range lines {
+		if strings.Contains(strings.ToLower(line), "version") {
+			return strings.Trim(line, "|/\\= \t")
 		}
 	}
-	return strings.TrimSpace(string(out))
+	return lines[0]
 }

@@ -51,8 +51,8 @@ text { fill: #e6edf3 } .ground { fill: #0d1117 } .axis, .grid { stroke: #e6edf3 
 
 // The frame of the curves within the picture.
 const (
-	pictureWidth, pictureHeight = 860, 560
-	left, right, top, bottom    = 80, 250, 70, 60
+	pictureWidth, pictureHeight = 880, 560
+	left, right, top, bottom    = 80, 270, 70, 60
 )
 
 // axis maps numbers to places on a logarithmic scale.

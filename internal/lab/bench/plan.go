@@ -88,7 +88,8 @@ func (p plan) measure(binary string, log func(string)) (*results, error) {
 	}
 	add(failovers(binary, p.runs, p.failovers, log))
 	var decided *table
-	more, err := residents(binary, p.resident, log, func() error {
+	goals := targets(contests)
+	more, err := residents(binary, p.resident, goals, log, func() error {
 		decided = decisions(p.decisions, p.clusters)
 		return nil
 	})
@@ -104,8 +105,8 @@ func (p plan) measure(binary string, log func(string)) (*results, error) {
 	about.note("Times count from the arrival of the last STATE at the daemon; for the floor and ip -batch from the first system")
 	about.note("call on, for keepalived from the advertisement that makes it master (its skew time of %s included).", milliseconds(skewTime.Seconds()))
 	about.note("The last announcement is that of the first round (two frames an address, keepalived five), not of the repetitions.")
-	r := &results{picture: takeOverPicture(contests, about.rows[2][1]+", "+about.rows[1][1])}
-	r.tables = append([]*table{about, targets(contests)}, tables...)
+	r := &results{picture: takeOverPicture(contests, fmt.Sprintf("medians of %d rounds; %s, %s", p.runs, about.rows[2][1], about.rows[1][1]))}
+	r.tables = append([]*table{about, goals}, tables...)
 	return r, errors.Join(problems...)
 }
 

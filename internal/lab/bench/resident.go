@@ -14,8 +14,8 @@ type residentOptions struct {
 }
 
 // residents measures what daemon and guard take: memory, time on the processor, and how often they wake up while
-// nothing happens. meanwhile is done while they idle.
-func residents(binary string, o residentOptions, log func(string), meanwhile func() error) ([]*table, error) {
+// nothing happens. meanwhile is done while they idle. goals gets what is to be judged.
+func residents(binary string, o residentOptions, goals *table, log func(string), meanwhile func() error) ([]*table, error) {
 	memory := &table{title: "Resident memory", head: []string{"", "anonymous", "of files", "in all"}}
 	processor := &table{title: fmt.Sprintf("Processor, for one take-over of %d addresses", o.addresses), head: []string{"", "time on it", "instructions in user mode"}}
 
@@ -26,7 +26,7 @@ func residents(binary string, o residentOptions, log func(string), meanwhile fun
 	}
 	defer holds.close()
 	time.Sleep(settleTime) // its guard has just been started
-	if err := holds.memory(memory, "holding nothing"); err != nil {
+	if err := holds.memory(memory, goals, "holding nothing", 4<<20); err != nil {
 		return nil, err
 	}
 	if err := holds.work(processor, o.runs); err != nil {
@@ -46,14 +46,14 @@ func residents(binary string, o residentOptions, log func(string), meanwhile fun
 	}
 	wakeUps := &table{title: fmt.Sprintf("Wake-ups a minute when nothing happens, counted for %.0f s", o.idle.Seconds()), head: []string{"", "wake-ups", "context switches of all threads"}}
 	log(fmt.Sprintf("wake-ups for %v, and the cost of decisions", o.idle))
-	if err := idle(wakeUps, []*resident{holds, busy}, o.idle, meanwhile); err != nil {
+	if err := idle(wakeUps, goals, []*resident{holds, busy}, o.idle, meanwhile); err != nil {
 		return nil, err
 	}
 	// By now both have come to rest.
-	if err := holds.memory(memory, fmt.Sprintf("holding %d, after %d take-overs", o.addresses, o.addresses*(o.runs+2))); err != nil {
+	if err := holds.memory(memory, goals, fmt.Sprintf("holding %d, after %d take-overs", o.addresses, o.addresses*(o.runs+2)), 6<<20); err != nil {
 		return nil, err
 	}
-	if err := busy.memory(memory, fmt.Sprintf("holding nothing, after %d take-overs", o.busy)); err != nil {
+	if err := busy.memory(memory, goals, fmt.Sprintf("holding nothing, after %d take-overs", o.busy), 6<<20); err != nil {
 		return nil, err
 	}
 	return []*table{memory, processor, wakeUps}, nil
@@ -133,7 +133,7 @@ const beat = 20 * time.Millisecond
 
 // idle counts how often the processes of each wake up in that time. The first holds its addresses, the second
 // nothing.
-func idle(t *table, list []*resident, period time.Duration, meanwhile func() error) error {
+func idle(t, goals *table, list []*resident, period time.Duration, meanwhile func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- meanwhile() }()
 	time.Sleep(min(period, restTime))
@@ -151,8 +151,13 @@ func idle(t *table, list []*resident, period time.Duration, meanwhile func() err
 	for i, name := range []string{
 		fmt.Sprintf("daemon, holding %d addresses", len(list[0].list)), "guard of it", "daemon, holding nothing", "guard of it",
 	} {
-		s := watched[i]
-		t.row(name, plain(float64(s.wakeUps)/period.Minutes()), plain((s.switches-s.first)/period.Minutes()))
+		s, most := watched[i], 30.0 // signs of life
+		if i >= 2 {
+			most = 3 // the runtime's own
+		}
+		minute := sample{float64(s.wakeUps) / period.Minutes()}
+		goals.judge("wake-ups a minute: "+name, minute, plain, most)
+		t.row(name, minute.in(plain), plain((s.switches-s.first)/period.Minutes()))
 	}
 	return <-done
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -64,6 +65,9 @@ func play(c contestant, w *wire, list []virtual, o order) (r round, learned orde
 	}
 	if err := r.listen(w.ring, c.frames(), len(list), learned, begin); err != nil {
 		return r, o, err
+	}
+	if r.added <= 0 {
+		return r, o, errors.New("took over before it was told to")
 	}
 	r.behind = max(0, r.behind-(first-begin)) // 0: the frame was here before the listener had woken up
 	if f, ok := c.(*floor); ok {
