@@ -12,7 +12,7 @@
 //	misbehaviour                          what the others do                                     test
 //	floods: short, long, wrong byte       ignore, count, log ten lines of a kind and then one    TestFlood
 //	  order, unknown types, MATURING        in 10 s; nothing moves, memory stays, a node that
-//	                                        leaves or comes is seen at once (note 1)
+//	                                        leaves or comes is seen at once (note)
 //	lies about its index, counts,         ignore and count each; go on waiting for its STATE     TestLies
 //	  lengths, claims, address; to others
 //	claims what nobody knows, or twice    such claims do not count, its STATE is an answer       TestLies
@@ -35,11 +35,11 @@
 //	                                        then one a second
 //	the same, and a node leaves           its addresses are taken over in the first view that    TestLeaveInALoop
 //	                                        lasts long enough to be answered
-//	is silent after a view                holders keep what they hold; after 20 s go on without  TestSilentAndHung
+//	is silent after a view                holders keep what they hold; after 20 s go on without  TestSilent
 //	                                        it and give it nothing; its late STATE is counted
-//	stands still (a node, SIGSTOP)        its guard releases after 10 s, the others go on after  TestSilentAndHung
-//	                                        20 s of the next view: never two; on SIGCONT it
-//	                                        joins anew (note 2)
+//	stands still (a node, SIGSTOP)        its guard releases after 10 s and ends its session:    TestHung
+//	                                        the others take over at once, never two; on SIGCONT
+//	                                        it joins anew
 //	says that all others are silent       who is named releases and joins anew, until it goes    TestExpel
 //	lies about its neighbours             only single hosts in the networks of the virtual       TestNeighbours
 //	                                        interfaces reach the pool, which is bounded
@@ -48,12 +48,9 @@
 // there, as it stops originals: holders keep what they hold, what a member that leaves has held is not taken over.
 // Package alloc tests that (script silent_original); it was seen with originals on Spread 4.4, too.
 //
-// Note 1. A daemon drops a client for which 1,000 messages wait. A real one paces who sends, and wackamole keeps
+// Note. A daemon drops a client for which 1,000 messages wait. A real one paces who sends, and wackamole keeps
 // up with what it lets through: with three daemons of version 4.4, 19,000 short messages a second, or 200 of
 // 140,000 bytes. A member that is too slow for that is dropped. It releases everything when it has read what was on
 // its way, some 50 ms in which the others have taken over already, and joins anew (TestFloodWithoutPace). TestFlood
 // waits for the slowest node, since the daemon in package spreadd does not.
-//
-// Note 2. A view comes about when somebody joins, leaves or loses its daemon. Until then what a node held that
-// stands still is answered by nobody once its guard has released it.
 package hostile
