@@ -27,11 +27,6 @@ func away(_ *world, p planned, e expectation) expectation { return e.without(p.n
 // unharmed expects all to be as ever.
 func unharmed(_ *world, _ planned, e expectation) expectation { return e }
 
-// released expects of a node only that it holds nothing.
-func released(_ *world, p planned, _ expectation) expectation {
-	return expectation{empty: []int{p.node}}
-}
-
 // onNode makes a step of a fault out of what happens to its node.
 func onNode(f func(n *node) error) func(*world, planned) error {
 	return func(w *world, p planned) error {
@@ -101,11 +96,10 @@ var processFaults = []fault{
 		heal:   continueDaemon,
 	},
 	{
-		// The guard releases after ten seconds. Spread does not notice that a client stands still, and so nobody
-		// takes the addresses over until the next view.
+		// After ten seconds the guard releases, and ends the session with Spread.
 		kind:   kind{name: "stop daemon long", weight: 1, resource: "process", least: 11 * sec, most: 14 * sec},
 		strike: stopDaemon,
-		expect: released,
+		expect: away,
 		heal:   continueDaemon,
 	},
 	{

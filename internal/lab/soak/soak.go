@@ -28,7 +28,7 @@
 //	kill both           nobody is left to release; the next start of the daemon does
 //	terminate           status 0; while it lasts: the host holds nothing, the others everything
 //	stop daemon         SIGSTOP shorter than the guard waits
-//	stop daemon long    while it lasts: the guard has released what the host held
+//	stop daemon long    while it lasts: the guard has released what the host held, the others hold everything
 //	stop guard          while it lasts: as ever, with another guard
 //	stop machine        daemon, guard, network and Spread at once; while it lasts: the others hold everything
 //	wackatrl -f         while it lasts: the host holds nothing, the others everything; -s ends it
