@@ -11,7 +11,7 @@ import (
 // BALANCE moves nothing unless the leader of the view sends it, and in RUN.
 func TestBalance(t *testing.T) {
 	x := newTarget(t, balanceNone)
-	x.Prober.Begin()
+	x.watch()
 	m := x.join(nodes, Last)
 	v, _ := m.View()
 	// Before it has answered there is no RUN, and none of it counts, but for what cannot be understood.
@@ -39,7 +39,7 @@ func TestBalance(t *testing.T) {
 func TestLeader(t *testing.T) {
 	long(t)
 	x := newTarget(t, balanceNone)
-	x.Prober.Begin()
+	x.watch()
 	m := x.join(1, First)
 	Answer(m, lab.HostAddress(66), x.fingerprint)
 	x.run(nodes + 1)

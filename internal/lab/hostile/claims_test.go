@@ -50,7 +50,7 @@ func TestServesNothing(t *testing.T) {
 func TestSameRealAddress(t *testing.T) {
 	long(t)
 	x := newTarget(t, balanceAll)
-	x.Prober.Begin()
+	x.watch()
 	m := x.dial(nodes, Last)
 	Claim(m, lab.HostAddress(1), nil, x.fingerprint)
 	must(t, m.Join())
@@ -59,13 +59,12 @@ func TestSameRealAddress(t *testing.T) {
 	x.run(nodes)
 	x.untouched("second under an address")
 
-	held := x.holders()
-	x.Prober.Begin()
+	x.watch()
 	m = x.dial(1, First)
 	Answer(m, lab.HostAddress(1), x.fingerprint)
 	must(t, m.Join())
 	x.until("node 1 has released", func() bool { return x.metrics(1)["wackamole_virtual_interfaces_held"] == 0 })
-	x.others(1, held)
+	x.others(1, "first under an address")
 	x.leave(m)
 }
 

@@ -34,7 +34,7 @@ func flood(t *testing.T, rounds int, frames func(*Member, View, *target) []Frame
 	for i := 1; i <= nodes; i++ {
 		memory[i], lines[i] = x.memory(i), x.logged(i)
 	}
-	x.Prober.Begin()
+	x.watch()
 	began := time.Now()
 	sent, err := Flood(x.context(1500*time.Millisecond), m, list, rounds*len(list), x.caughtUp(list, 1, 2, 3))
 	must(t, err)

@@ -19,7 +19,7 @@ func TestLies(t *testing.T) {
 	lies := Lies(m, v, lab.HostAddress(66), x.Addresses)
 	good := m.State(v, lab.HostAddress(66))
 	before := []map[string]float64{nil, x.metrics(1), x.metrics(2), x.metrics(3)}
-	x.Prober.Begin()
+	x.watch()
 	// Integers in another order than the header says: a STATE of no view that there ever was.
 	must(t, m.Send(Frame{Type: alloc.StateMessage, Body: good.Append(nil, order), Swapped: true}))
 	must(t, Tell(m, lies))
@@ -68,7 +68,7 @@ func TestStranger(t *testing.T) {
 	member := x.join(1, "$second") // so that there is a view to answer
 	v, _ := member.View()
 	before := x.metrics(2)
-	x.Prober.Begin()
+	x.watch()
 	var lies []Lie
 	for _, f := range Small(m, v, lab.HostAddress(66), x.Addresses) {
 		if !f.Swapped {
@@ -97,7 +97,7 @@ func TestForgedViews(t *testing.T) {
 	for _, f := range ForgeView(m, v) {
 		lies = append(lies, Lie{Frame: f, Reason: alloc.UnknownType})
 	}
-	x.Prober.Begin()
+	x.watch()
 	must(t, Tell(m, lies))
 	x.rejections(1, before, lies)
 	x.untouched("while it forges views")

@@ -37,7 +37,7 @@ func joinLeaveLoop(t *testing.T, settings string, answers bool) {
 		Answer(m, lab.HostAddress(66), x.fingerprint)
 	}
 	lines, before := x.logged(1), x.metrics(1)
-	x.Prober.Begin()
+	x.watch()
 	began := time.Now()
 	must(t, JoinLeave(x.context(patience), m, turns, pause))
 	took := time.Since(began)
@@ -62,8 +62,7 @@ func TestLeaveInALoop(t *testing.T) {
 	m := x.dial(1, First)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	held := x.holders()
-	x.Prober.Begin()
+	x.watch()
 	go func() {
 		var err error
 		for err == nil {
@@ -81,9 +80,9 @@ func TestLeaveInALoop(t *testing.T) {
 	}
 	must(t, m.Close())
 	x.answered(lab.PortSet(1, 3))
-	x.others(2, held)
+	x.others(2, "meanwhile")
 	for _, o := range x.Prober.Outcomes() {
-		if held[o.Address].Has(2) {
+		if x.held[o.Address].Has(2) {
 			t.Logf("%v: unanswered for %v of some %d views", o.Address, o.Unanswered, views)
 		}
 	}
@@ -96,7 +95,7 @@ func TestCrowd(t *testing.T) {
 	long(t)
 	x := newTarget(t, balanceAll)
 	lines := x.logged(1)
-	x.Prober.Begin()
+	x.watch()
 	began := time.Now()
 	crowd, err := Crowd(x.context(patience), x.Node(nodes).Host.SpreadPort(), "~", "wack1", 100)
 	must(t, err)

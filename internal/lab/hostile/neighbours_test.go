@@ -21,7 +21,7 @@ func TestNeighbours(t *testing.T) {
 	Answer(m, lab.HostAddress(1), x.fingerprint)
 	x.settle()
 	before, memory := x.metrics(3), x.memory(3)
-	x.Prober.Begin()
+	x.watch()
 	frames := Neighbours(network.Addr())
 	for range 10 {
 		for _, f := range frames {
