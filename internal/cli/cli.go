@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"wackamole/internal/control"
 	"wackamole/internal/fmt"
@@ -70,8 +69,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if guard.IsGuard(args) {
 		return guard.Main()
 	}
-	// A heap that is collected early halves the memory of a busy daemon.
-	debug.SetGCPercent(25)
+	takeLittle()
 	name := filepath.Base(args[0])
 	args = args[1:]
 	switch {

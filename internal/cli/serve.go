@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"time"
+
 	"wackamole/conf"
 	"wackamole/garp"
 	"wackamole/internal/context"
@@ -67,5 +69,6 @@ func (d *daemon) serve(ctx context.Context, c *conf.Config) error {
 	go d.listen(ctx, n)
 	context.AfterFunc(ctx, func() { d.report(d.supervisor.Stopping()) })
 	d.ready()
+	time.AfterFunc(startOver, forgetStart)
 	return n.Run(ctx)
 }
