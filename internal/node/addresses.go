@@ -11,10 +11,14 @@ import (
 	"wackamole/rtnl"
 )
 
+// holdingBlock is how many holdings are made at a time.
+const holdingBlock = 64
+
 // acquire makes this host hold virtual interfaces: kernel, announcements, hooks.
 func (n *Node) acquire(keys []netip.Addr) {
 	begin := time.Now()
-	var list []*holding
+	list := make([]*holding, 0, len(keys))
+	var unused []holding // made by the block: an allocation for each takes as long as the rest
 	for _, k := range keys {
 		vif, ok := n.holdings.byKey[k]
 		if !ok {
@@ -23,7 +27,10 @@ func (n *Node) acquire(keys []netip.Addr) {
 		for _, a := range n.holdings.interfaces[vif].Addresses {
 			x := n.holdings.owed[a.Addr()]
 			if x == nil {
-				x = &holding{}
+				if len(unused) == 0 {
+					unused = make([]holding, holdingBlock)
+				}
+				x, unused = &unused[0], unused[1:]
 			}
 			x.address, x.vif = a, vif
 			delete(n.holdings.owed, a.Addr())

@@ -25,7 +25,7 @@ func residents(binary string, o residentOptions, goals *table, log func(string),
 		return nil, err
 	}
 	defer holds.close()
-	time.Sleep(settleTime) // its guard has just been started
+	time.Sleep(max(settleTime, min(o.idle, startTime)))
 	if err := holds.memory(memory, goals, "holding nothing", 4<<20); err != nil {
 		return nil, err
 	}
@@ -126,6 +126,9 @@ func (r *resident) letGo() error {
 // restTime is what a daemon gets after it was busy: its repetitions end after five seconds, and the runtime gives
 // memory back in a while.
 const restTime = 6 * time.Second
+
+// startTime is how long a daemon keeps what its start has needed, and a little more. Its guard needs no time.
+const startTime = 12 * time.Second
 
 // beat is how often a process is looked at to see whether it has woken up since. What happens within a few of
 // these is one wake-up: of a process with several threads, each falls asleep several times.
