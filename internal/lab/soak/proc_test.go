@@ -52,7 +52,7 @@ func TestGrowth(t *testing.T) {
 		{"a guard's descriptor", func(daemon, guard *footprint) { guard.descriptors++ }, "the guard's descriptors grew to 20"},
 	}
 	for _, tt := range tests {
-		samples := []sample{{1, good, good}, {2, good, good}, {3, good, good}, {4, good, good}}
+		samples := []sample{{50, good, good}, {warm, good, good}, {5 * warm, good, good}, {10 * warm, good, good}}
 		last := &samples[3]
 		tt.change(&last.daemon, &last.guard)
 		got := ""
@@ -62,6 +62,10 @@ func TestGrowth(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+	}
+	cold := []sample{{50, good, good}, {100, good, good}, {1000, footprint{19, 9, 12, 3000, 4000}, good}}
+	if err := judgeGrowth(cold); err != nil {
+		t.Errorf("memory of a short run was judged: %v", err)
 	}
 }
 

@@ -62,5 +62,5 @@
 //
 // With -takeovers a daemon with fifty addresses gives all of them to a partner, which this program plays, and takes
 // them back, again and again, with disturbances in between. Descriptors and goroutines may not grow, anonymous memory
-// by a fifth after the first tenth; neither may its guard's.
+// by a fifth after the first tenth, where that is a thousand take-overs; neither may its guard's.
 package main

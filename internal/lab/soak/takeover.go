@@ -26,6 +26,9 @@ const (
 	// mayGrowKiB what it may be larger in any case: the runtime gives memory back when it sees fit.
 	mayGrow    = 0.20
 	mayGrowKiB = 128
+	// warm is how many take-overs it takes until memory has filled up to where it stays. A run of which a tenth
+	// is less says nothing about memory.
+	warm = 1000
 	// handsTime bounds one change of hands.
 	handsTime = 30 * time.Second
 )
@@ -250,7 +253,7 @@ func judgeGrowth(samples []sample) error {
 		if x.last.goroutines > max(x.first.goroutines, x.tenth.goroutines) {
 			problems = append(problems, fmt.Sprintf("the %s's goroutines grew to %d", x.name, x.last.goroutines))
 		}
-		if limit := x.tenth.anonymous + max(mayGrowKiB, int(mayGrow*float64(x.tenth.anonymous))); x.last.anonymous > limit {
+		if limit := x.tenth.anonymous + max(mayGrowKiB, int(mayGrow*float64(x.tenth.anonymous))); tenth.takeOvers >= warm && x.last.anonymous > limit {
 			problems = append(problems, fmt.Sprintf("the %s's anonymous memory grew to %d KiB, over %d", x.name, x.last.anonymous, limit))
 		}
 	}
