@@ -18,7 +18,10 @@ type Address struct {
 
 // maxAddress is the longest text that ParseAddress takes: a host name of 255
 // bytes and a port, or a path as long as a unix socket may have.
-const maxAddress = 255 + len("65535@")
+const (
+	maxAddress = maxHost + len("65535@")
+	maxHost    = 255
+)
 
 // ParseAddress parses the name of a Spread daemon: PORT for the unix socket
 // of that port, PORT@HOST for TCP, both as Spread's own libraries have them. It
@@ -92,6 +95,9 @@ func isDigits(s string) bool {
 
 // isHost reports whether s can be the name or the address of a host.
 func isHost(s string) bool {
+	if len(s) > maxHost {
+		return false
+	}
 	if ip, err := netip.ParseAddr(s); err == nil {
 		if ip.Zone() == "" {
 			return true

@@ -44,7 +44,7 @@ func TestParseAddress(t *testing.T) {
 	}
 	for _, s := range []string{
 		"@host", "4803@", "4803host", "::0%]", "4803@[::1", "4803@::1]", "fe80::1%a b", "0", "65536", "99999999999999999999", "0@host", "-1@host", "+1@host", "4803@a b", "4803@-h",
-		"host:", ":4803", "host:x", " 4803", "4803 ", "4803@ho\x00st", "/" + strings.Repeat("a", 107), strings.Repeat("a", 300), "a@b@c",
+		"host:", ":4803", "host:x", " 4803", "4803 ", "4803@ho\x00st", "/" + strings.Repeat("a", 107), strings.Repeat("a", 300), strings.Repeat("a", 256), "a@b@c",
 	} {
 		if got, err := ParseAddress(s); err == nil {
 			t.Errorf("%q: %+v", s, got)
