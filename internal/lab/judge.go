@@ -110,7 +110,7 @@ func (j *judge) add(r *round) (changed bool) {
 		j.latest = r.sent[i]
 	}
 	if changed || rewired || !good {
-		j.steady = r.sent[0]
+		j.steady = j.latest // and not the round's begin: it may have taken long
 	}
 	j.previous = r
 	return changed || rewired

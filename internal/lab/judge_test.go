@@ -221,3 +221,15 @@ func FuzzParseAnswer(f *testing.F) {
 		}
 	})
 }
+
+// A round that took long and in which somebody did not answer is no time of rest.
+func TestLongRoundIsNotSteady(t *testing.T) {
+	s := newScript(vip1, vip2)
+	s.round(PortSet(1), PortSet(2))
+	r := &round{act: s.act, topology: s.topology, component: s.topology.Components(),
+		answers: []Ports{PortSet(1), 0}, sent: []time.Duration{10 * ms, 5000 * ms}}
+	s.add(r)
+	if got := s.steadyFor(); got != 0 {
+		t.Errorf("steady for %v", got)
+	}
+}

@@ -132,7 +132,7 @@ func (n *Node) lookAgain() {
 func (n *Node) guardLost(released bool) {
 	n.counters.GuardRestarts++
 	n.log.Warningf("the guard process is gone: starting another")
-	if released && n.session != nil {
+	if released && n.session != nil && !n.holdings.empty() { // else awake has found out already
 		n.stoodStill()
 	}
 	n.startGuard()
