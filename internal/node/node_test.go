@@ -368,6 +368,26 @@ func TestFailedAddressIsTriedAgain(t *testing.T) {
 	})
 }
 
+// An address that could not be added because it was there with another prefix
+// does not wait for the next attempt once that is gone.
+func TestObstacleGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		a := net.start(t, 1, settings)
+		a.mu.Lock()
+		a.fails = 1
+		a.mu.Unlock()
+		time.Sleep(time.Second)
+		hold(t, "one failed", map[*member]string{a: "102 103 104 105"})
+		a.watch <- rtnl.Event{Kind: rtnl.AddressGone, Address: rtnl.Assigned{
+			Address: rtnl.Address{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.101/24")}, Index: 2}}
+		synctest.Wait()
+		hold(t, "its obstacle is gone", map[*member]string{a: "101 102 103 104 105"})
+		a.end()
+		net.server.Close()
+	})
+}
+
 // What somebody else removes comes back at once, and after a pause if it keeps
 // being removed; it is announced again.
 func TestRemovedAddressComesBack(t *testing.T) {

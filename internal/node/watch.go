@@ -33,9 +33,16 @@ func (n *Node) fromKernel(e rtnl.Event) {
 
 // missing puts back an address that this host is to hold and that the kernel has
 // no more: at once the first time, after growing pauses if it keeps happening.
+// What stood in its place (another prefix, another interface) and has gone makes
+// room for it at once.
 func (n *Node) missing(a rtnl.Address, how string) {
 	x := n.holdings.held[a.Prefix.Addr()]
-	if x == nil || !x.present || x.address.Interface != a.Interface || x.address.Prefix != a.Prefix {
+	switch ours := x != nil && x.address.Interface == a.Interface && x.address.Prefix == a.Prefix; {
+	case x == nil, x.present != ours:
+		return
+	case !ours:
+		x.next = time.Now()
+		n.alarms.setBy(repairAlarm, 0)
 		return
 	}
 	x.present, x.labelled = false, false
