@@ -131,10 +131,12 @@ func verbsOf(format string) []byte {
 		if format[i] != '%' {
 			continue
 		}
+		sharp := false
 		for i++; i < len(format) && strings.IndexByte("-0#.123456789", format[i]) >= 0; i++ {
+			sharp = sharp || format[i] == '#'
 		}
-		if i == len(format) {
-			verbs = append(verbs, '!')
+		if i == len(format) || sharp && format[i] != 'x' {
+			verbs = append(verbs, '!') // which nothing takes
 		} else if format[i] != '%' {
 			verbs = append(verbs, format[i])
 		}
