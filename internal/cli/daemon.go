@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"wackamole/internal/fmt"
 	"wackamole/internal/hook"
 	"wackamole/internal/logger"
+	"wackamole/internal/rundir"
 	"wackamole/spreadproto"
 )
 
@@ -60,10 +60,10 @@ func runDaemon(o options, stdout, stderr io.Writer) int {
 // serves until it is told to end.
 func (d *daemon) run(stdout, stderr io.Writer) error {
 	var err error
-	if d.directory, err = os.Getwd(); err != nil {
-		return fmt.Errorf("find the working directory: %w", err)
+	if d.directory, err = rundir.Absolute("."); err != nil {
+		return err
 	}
-	if d.options.file, err = filepath.Abs(d.options.configFile()); err != nil {
+	if d.options.file, err = rundir.Absolute(d.options.configFile()); err != nil {
 		return err
 	}
 	c, err := loadAll(d.options, d.directory, stderr)

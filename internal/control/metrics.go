@@ -3,6 +3,7 @@ package control
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // number is a counter without labels.
@@ -108,7 +109,7 @@ func (m *metrics) value(value string, labels ...string) {
 	for i := 0; i < len(labels); i += 2 {
 		m.text = append(m.text, before)
 		m.text = append(append(m.text, labels[i]...), `="`...)
-		m.text = appendEscaped(m.text, strings.ToValidUTF8(labels[i+1], "\ufffd"))
+		m.text = appendEscaped(m.text, labels[i+1])
 		m.text = append(m.text, '"')
 		before = ','
 	}
@@ -118,16 +119,17 @@ func (m *metrics) value(value string, labels ...string) {
 	m.text = append(append(append(m.text, ' '), value...), '\n')
 }
 
-// appendEscaped escapes what the text format cannot have in a label's value.
+// appendEscaped escapes what the text format cannot have in a label's value, and
+// replaces what is not UTF-8.
 func appendEscaped(dst []byte, value string) []byte {
-	for i := range len(value) {
-		switch c := value[i]; c {
+	for _, r := range value {
+		switch r {
 		case '\\', '"':
-			dst = append(dst, '\\', c)
+			dst = append(dst, '\\', byte(r))
 		case '\n':
 			dst = append(dst, `\n`...)
 		default:
-			dst = append(dst, c)
+			dst = utf8.AppendRune(dst, r)
 		}
 	}
 	return dst

@@ -3,7 +3,7 @@ package control
 import (
 	"net/netip"
 	"strconv"
-	"strings"
+	"unicode/utf8"
 
 	"wackamole/internal/fmt"
 )
@@ -86,10 +86,12 @@ func addrText(a netip.Addr) string {
 
 // printable replaces what could drive a terminal: names come from other machines.
 func printable(text string) string {
-	return strings.Map(func(r rune) rune {
+	var harmless []byte
+	for _, r := range text {
 		if r == '\ufffd' || !strconv.IsPrint(r) {
-			return '?'
+			r = '?'
 		}
-		return r
-	}, text)
+		harmless = utf8.AppendRune(harmless, r)
+	}
+	return string(harmless)
 }

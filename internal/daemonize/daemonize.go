@@ -19,11 +19,11 @@
 package daemonize
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -86,7 +86,7 @@ func (d *Daemon) Write(text []byte) (int, error) {
 	if d.pipe == nil {
 		return len(text), nil
 	}
-	if _, err := d.pipe.Write(bytes.ReplaceAll(text, []byte{0}, []byte("?"))); err != nil {
+	if _, err := io.WriteString(d.pipe, strings.ReplaceAll(string(text), "\x00", "?")); err != nil {
 		return 0, err
 	}
 	return len(text), nil

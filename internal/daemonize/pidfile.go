@@ -1,12 +1,11 @@
 package daemonize
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +38,7 @@ type PIDFile struct {
 // process is gone, and writes this process's id and a newline. The error is ErrRunning if the process
 // is not gone. What is no pid file is left alone.
 func ClaimPIDFile(path string) (*PIDFile, error) {
-	path, err := filepath.Abs(path) // the daemon will change its directory
+	path, err := rundir.Absolute(path) // the daemon will change its directory
 	if err != nil {
 		return nil, fmt.Errorf("pid file: %w", err)
 	}
@@ -125,7 +124,8 @@ func claim(path string) (_ *PIDFile, err error) {
 
 // reason is an error of the os package without the path, which is in the message already.
 func reason(err error) error {
-	if e, ok := errors.AsType[*os.PathError](err); ok {
+	var e *os.PathError
+	if errors.As(err, &e) {
 		return fmt.Errorf("%s: %w", e.Op, e.Err)
 	}
 	return err
@@ -133,11 +133,11 @@ func reason(err error) error {
 
 // parsePID reads the text of a pid file. An empty one has the pid 0.
 func parsePID(content []byte) (pid int, ok bool) {
-	content = bytes.TrimSpace(content)
-	if len(content) == 0 {
+	text := strings.TrimSpace(string(content))
+	if text == "" {
 		return 0, true
 	}
-	n, err := strconv.ParseUint(string(content), 10, 31)
+	n, err := strconv.ParseUint(text, 10, 31)
 	return int(n), err == nil
 }
 

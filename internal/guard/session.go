@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"encoding/binary"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -37,16 +38,25 @@ func (s *session) take(socket int) bool {
 		case err != nil || n == 0:
 			return false
 		}
-		messages, err := syscall.ParseSocketControlMessage(control[:length])
-		if err != nil || len(messages) != 1 {
-			continue
-		}
-		if fds, err := syscall.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
+		if fd, ok := descriptorIn(control[:length]); ok {
 			s.close()
-			s.fd = fds[0]
+			s.fd = fd
 			s.taken++
 		}
 	}
+}
+
+// descriptorIn returns the descriptor in a control message (cmsg(3)): its length,
+// level and type, and then one number. The kernel has written it; package syscall
+// has functions for any such message, which take memory.
+func descriptorIn(control []byte) (fd int, ok bool) {
+	const number = 4
+	if len(control) < syscall.CmsgLen(number) {
+		return 0, false
+	}
+	at := func(offset int) int { return int(int32(binary.NativeEndian.Uint32(control[offset:]))) }
+	level, kind := at(syscall.SizeofCmsghdr-8), at(syscall.SizeofCmsghdr-4)
+	return at(syscall.CmsgLen(0)), level == syscall.SOL_SOCKET && kind == syscall.SCM_RIGHTS
 }
 
 // hangUp ends the connection for the daemon too.

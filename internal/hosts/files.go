@@ -11,11 +11,12 @@ import (
 
 // parseHosts returns the IPv4 addresses that hosts(5) gives a name.
 func parseHosts(r io.Reader, name string) (list []netip.Addr) {
+	name = strings.ToLower(name)
 	for line := range lines(r, maxHosts) {
 		line, _, _ = strings.Cut(line, "#")
 		fields := strings.Fields(line)
 		for _, f := range fields[min(1, len(fields)):] {
-			if !strings.EqualFold(strings.TrimSuffix(f, "."), name) {
+			if strings.ToLower(strings.TrimSuffix(f, ".")) != name {
 				continue
 			}
 			if a, err := netip.ParseAddr(fields[0]); err == nil && a.Is4() {

@@ -58,7 +58,7 @@ func (r resolver) lookup(ctx context.Context, name string) ([]netip.Addr, error)
 	if list := r.fromFile(bare); len(list) > 0 {
 		return list, nil
 	}
-	if strings.EqualFold(bare, "localhost") { // RFC 6761, section 6.3
+	if strings.ToLower(bare) == "localhost" { // RFC 6761, section 6.3
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)

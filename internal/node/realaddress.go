@@ -3,9 +3,10 @@ package node
 import (
 	"errors"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"wackamole/conf"
 	"wackamole/internal/context"
@@ -27,10 +28,11 @@ var errNoRealAddress = errors.New("no real address found for this host: give one
 // first virtual interface, or else one of that interface; reason says why.
 // Virtual addresses never count: one that is there may be a crash's leftover.
 func findRealAddress(ctx context.Context, door Doors, list []conf.VirtualInterface) (a netip.Addr, reason string, err error) {
-	host, err := os.Hostname()
-	if err != nil {
+	var system unix.Utsname
+	if err := unix.Uname(&system); err != nil {
 		return a, "", fmt.Errorf("read the host name: %w", err)
 	}
+	host := unix.ByteSliceToString(system.Nodename[:])
 	virtual := make(map[netip.Addr]bool)
 	for _, v := range list {
 		for _, a := range v.Addresses {
