@@ -6,46 +6,55 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // takeLittle keeps the process small: it is one of many on a router.
 //
-// A heap that is collected early is half as large. One goroutine does the work,
-// and what others do beside it is to wait in system calls, for which the runtime
-// has threads; a second processor would only bring caches of its own.
+// A heap that is collected early is half as large. One goroutine does the work, and
+// one sends announcements meanwhile; further processors would only bring caches of
+// their own.
 func takeLittle() {
 	debug.SetGCPercent(25)
-	runtime.GOMAXPROCS(1)
+	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
 }
 
-// startOver is when what only the start needed has been used for the last time.
-const startOver = 10 * time.Second
+// A mapping is a part of the program's file in memory that is never written.
+type mapping struct{ begin, length uintptr }
 
-// forgetStart gives back the pages of the program's file that have been touched so
-// far, most of them by the start alone. What is needed again is mapped again from
-// the page cache, at a few microseconds for 64 KiB.
-func forgetStart() {
+// programMappings finds the mappings of the running program; none where /proc is
+// missing or the file has been replaced.
+func programMappings() []mapping {
 	path, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return
+		return nil
 	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return
+		return nil
 	}
+	var list []mapping
 	for line := range strings.Lines(string(maps)) {
 		fields := strings.Fields(line)
 		if len(fields) < 6 || fields[5] != path || strings.Contains(fields[1], "w") {
 			continue
 		}
 		first, last, _ := strings.Cut(fields[0], "-")
-		from, err := strconv.ParseUint(first, 16, 64)
-		to, errTo := strconv.ParseUint(last, 16, 64)
-		if err == nil && errTo == nil {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(from), uintptr(to-from), unix.MADV_DONTNEED)
+		begin, err := strconv.ParseUint(first, 16, 64)
+		end, errEnd := strconv.ParseUint(last, 16, 64)
+		if err == nil && errEnd == nil {
+			list = append(list, mapping{uintptr(begin), uintptr(end - begin)})
 		}
+	}
+	return list
+}
+
+// forget gives back the pages that have been touched so far, most of them by the
+// start or by a change that is over. What is needed again is mapped again from the
+// page cache, at a few microseconds for 64 KiB.
+func forget(list []mapping) {
+	for _, m := range list {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.begin, m.length, unix.MADV_DONTNEED)
 	}
 }

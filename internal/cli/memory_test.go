@@ -30,9 +30,9 @@ func fileMemory(t *testing.T) int {
 	return 0
 }
 
-func TestForgetStart(t *testing.T) {
+func TestForget(t *testing.T) {
 	before := fileMemory(t)
-	forgetStart()
+	forget(programMappings())
 	if after := fileMemory(t); after >= before {
 		t.Errorf("%d KiB before, %d KiB after", before, after)
 	}

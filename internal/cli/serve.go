@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"time"
-
 	"wackamole/conf"
 	"wackamole/garp"
 	"wackamole/internal/context"
@@ -42,6 +40,7 @@ func (d *daemon) serve(ctx context.Context, c *conf.Config) error {
 		d.log.Errorf("no guard: if this process is killed, its addresses stay on this host: %v", err)
 		lost <- false // have the node try again
 	}
+	program := programMappings()
 	n := node.New(node.Options{
 		Config: c, Spread: d.options.spreadOf(c), User: d.options.userName(), Address: d.options.address,
 		Program: "wackamole " + Version, Log: d.log,
@@ -52,6 +51,7 @@ func (d *daemon) serve(ctx context.Context, c *conf.Config) error {
 			Lookup: hosts.Lookup, Kernel: kernel, Watch: watcher.Events(),
 			Announcer: announcer, Guard: watchman, GuardLost: lost,
 			Hooks: hook.New(c, d.directory, d.log),
+			Rest:  func() { forget(program) },
 		},
 	})
 	if d.options.spread != "" && c.SpreadAt != (conf.Position{}) && d.options.spread != c.Spread {
@@ -69,6 +69,5 @@ func (d *daemon) serve(ctx context.Context, c *conf.Config) error {
 	go d.listen(ctx, n)
 	context.AfterFunc(ctx, func() { d.report(d.supervisor.Stopping()) })
 	d.ready()
-	time.AfterFunc(startOver, forgetStart)
 	return n.Run(ctx)
 }

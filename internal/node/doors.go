@@ -22,6 +22,7 @@ type Doors struct {
 	Guard     Guard
 	GuardLost <-chan bool // the guard has ended; true: after it released everything
 	Hooks     Hooks       // nil: none
+	Rest      func()      // called when the last change is some time ago; nil: nothing to do then
 }
 
 // Dialer opens sessions with Spread: name is what the Spread setting says, user

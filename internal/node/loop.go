@@ -15,6 +15,10 @@ import (
 	"wackamole/spreadproto"
 )
 
+// restTime after the last change of what the member does it has come to rest:
+// repeated announcements and hooks are over, as a rule.
+const restTime = 10 * time.Second
+
 // shutdownTime bounds what may still be done after the addresses are released.
 const shutdownTime = 5 * time.Second
 
@@ -30,6 +34,7 @@ func (n *Node) Run(ctx context.Context) error {
 		if p := n.phase(); p != n.counters.phase {
 			n.counters.enter(p)
 			n.checkHealth()
+			n.alarms.set(restAlarm, restTime)
 		}
 		fired := n.alarms.arm()
 		select {
@@ -119,6 +124,10 @@ func (n *Node) ring(k alarm) {
 		n.checkHealth()
 	case lookAlarm:
 		n.lookAgain()
+	case restAlarm:
+		if n.door.Rest != nil {
+			n.door.Rest()
+		}
 	default:
 		n.step(alloc.TimerFired{Timer: alloc.Timer(k)})
 	}

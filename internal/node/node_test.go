@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -74,6 +75,7 @@ type host struct {
 	told  []string
 	drops int // withdrawn
 	log   []string
+	rests atomic.Int32
 	guard struct {
 		held    map[rtnl.Key]bool
 		expired bool
@@ -259,7 +261,7 @@ func (n *network) startOn(t *testing.T, h *host, number int, text string) *membe
 	m := &member{host: h, stop: cancel, done: make(chan struct{})}
 	m.node = New(Options{
 		Config: parse(t, text), Spread: "4803", User: fmt.Sprintf("m%d", number), Log: logger.New(h),
-		Doors: Doors{
+		Doors: Doors{Rest: func() { h.rests.Add(1) },
 			Dial: n.dial, Kernel: h, Watch: h.watch, Announcer: h, Guard: h, GuardLost: h.lost,
 			Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") },
 		},
@@ -383,6 +385,25 @@ func TestObstacleGoes(t *testing.T) {
 			Address: rtnl.Address{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.101/24")}, Index: 2}}
 		synctest.Wait()
 		hold(t, "its obstacle is gone", map[*member]string{a: "101 102 103 104 105"})
+		a.end()
+		net.server.Close()
+	})
+}
+
+// Rest comes once, some time after the last change, and not again while nothing
+// happens.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		a := net.start(t, 1, settings)
+		time.Sleep(restTime)
+		if n := a.rests.Load(); n != 0 {
+			t.Errorf("%d rests before the last change is %v ago", n, restTime)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := a.rests.Load(); n != 1 {
+			t.Errorf("%d rests in ten minutes", n)
+		}
 		a.end()
 		net.server.Close()
 	})
