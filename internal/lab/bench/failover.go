@@ -252,7 +252,7 @@ func failovers(binary string, runs int, sizes []failoverSize, log func(string)) 
 		head:  []string{"ms", "gone from node 1", "nobody held it", "agreement", "longest answered twice"},
 	}
 	gap.note("On SIGTERM addresses are released, then Spread is told: the gap is an agreement and the batches of both kernels.")
-	gap.note("On SIGKILL the guard releases at the same time as Spread tells the others: the order that a graceful exit does not take.")
+	gap.note("On SIGKILL the guard does the same: it releases, and then the connection with Spread ends.")
 	bare := func(v float64) string { return digits(v * 1e3) }
 	for _, size := range sizes {
 		f, err := newFailover(binary, size.addresses, size.interval)
