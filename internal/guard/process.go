@@ -31,8 +31,9 @@ const (
 // make it small. One processor needs the fewest threads, and a collector that has
 // nothing to collect would still run every two minutes and take a hundred KiB for
 // it. Nothing here runs for so long that it has to be preempted, and the signal for
-// that would take a stack of its own. (GODEBUG=sbrk=1 would save another hundred, but of 3,000 processes started
-// with it under Go 1.26 eighteen died in the runtime's own start.)
+// that would take a stack of its own. (GODEBUG=sbrk=1 would save another hundred,
+// but of 3,000 processes started with it under Go 1.26 eighteen died in the
+// runtime's own start.)
 var environment = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}
 
 // IsGuard reports whether a command line is that of a guard.
