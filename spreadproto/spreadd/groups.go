@@ -66,7 +66,7 @@ func (s *Server) disconnect(x *session) {
 			}
 		}
 	}
-	sort.Sort(sort.StringSlice(names))
+	sort.Sort(byName(names))
 	for _, name := range names {
 		s.remove(x, name, spreadproto.CauseDisconnect)
 	}

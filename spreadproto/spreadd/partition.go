@@ -165,11 +165,18 @@ func (s *Server) settle() {
 	}
 }
 
+// byName sorts names. sort.Strings would be compiled for strings once more.
+type byName []string
+
+func (n byName) Len() int           { return len(n) }
+func (n byName) Less(i, j int) bool { return n[i] < n[j] }
+func (n byName) Swap(i, j int)      { n[i], n[j] = n[j], n[i] }
+
 func sorted[T any](names map[string]T) []string {
 	list := make([]string, 0, len(names))
 	for name := range names {
 		list = append(list, name)
 	}
-	sort.Sort(sort.StringSlice(list))
+	sort.Sort(byName(list))
 	return list
 }
