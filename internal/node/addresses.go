@@ -90,7 +90,7 @@ func (n *Node) put(list []*holding) {
 			n.log.Errorf("%v; trying again in %v", r.Err, pause)
 		default:
 			x.next = time.Time{}
-			n.log.Printf("  UP: %v", x)
+			n.logLater("  UP: %v", x)
 			if r.Down {
 				n.log.Warningf("interface %s is down: nobody can reach %v on it", x.address.Interface, x.address.Addr())
 			}
@@ -194,7 +194,7 @@ func (n *Node) take(list []*holding) {
 			continue
 		}
 		if r.Outcome == rtnl.Removed {
-			n.log.Printf("DOWN: %v", x)
+			n.logLater("DOWN: %v", x)
 		}
 		x.present = false
 		n.holdings.labels.Removed(x.address.Interface, x.label)

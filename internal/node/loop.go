@@ -124,6 +124,8 @@ func (n *Node) ring(k alarm) {
 		n.checkHealth()
 	case lookAlarm:
 		n.lookAgain()
+	case logAlarm:
+		n.logLines()
 	case restAlarm:
 		if n.door.Rest != nil {
 			n.door.Rest()
@@ -210,6 +212,7 @@ func (n *Node) lose(reason string) {
 // drop closes the session, after the machine has given up everything.
 func (n *Node) drop() {
 	n.session.close()
+	n.logLines()
 	n.session, n.standing = nil, standing{}
 	n.alarms.stop(livenessAlarm)
 	n.alarms.stop(shareAlarm)
@@ -226,6 +229,7 @@ func (n *Node) drop() {
 // shutdown ends everything that runs beside the loop, within a bound.
 func (n *Node) shutdown() {
 	n.door.Announcer.Close()
+	n.logLines()
 	if n.door.Hooks != nil {
 		n.door.Hooks.Drain(shutdownTime)
 	}

@@ -57,6 +57,7 @@ type Node struct {
 	log     *logger.Logger
 	door    Doors
 
+	lines      []string        // of the log, see logLater
 	context    context.Context // ends the background goroutines
 	cancel     context.CancelFunc
 	background sync.WaitGroup

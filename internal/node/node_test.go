@@ -293,10 +293,18 @@ func TestShareAndTakeOver(t *testing.T) {
 		if got := strings.Join(b.told, " "); got != "10.0.0.102 10.0.0.104 10.0.0.105" {
 			t.Errorf("announced: %s", got)
 		}
+		if n := b.logged("  UP:"); n != 0 {
+			t.Errorf("%d lines about addresses before the take-over is over", n)
+		}
+		time.Sleep(lineTime)
+		synctest.Wait()
 		if b.logged("  UP: eth0:2:10.0.0.104/255.255.255.255") != 1 {
 			t.Errorf("log:\n%s", strings.Join(b.log, "\n"))
 		}
 		b.end()
+		if n := b.logged("DOWN: "); n != 3 {
+			t.Errorf("%d lines about addresses that are released, at the end", n)
+		}
 		hold(t, "one has left", map[*member]string{a: "101 102 103 104 105", b: ""})
 		if b.logged("DOWN: eth0:2:10.0.0.104/255.255.255.255") != 1 || len(b.guard.held) != 0 {
 			t.Errorf("guard still has %v; log:\n%s", b.guard.held, strings.Join(b.log, "\n"))
