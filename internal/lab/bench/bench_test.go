@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 // TestQuick plays everything once with small numbers, so that the benchmark does not rot. How fast anything is
 // is nothing that a test can judge.
 func TestQuick(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a quarter of a minute; bench -small does the same")
+	}
 	vnet.Require(t)
 	p := quick()
 	var log []string
