@@ -104,16 +104,21 @@ func (p *Process) Signal(s syscall.Signal) error {
 // Done is closed once the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// Running tells whether the process has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // ended tells whether the process has ended and all of its output been read.
 func (p *Process) ended() bool {
 	select {
 	case <-p.read:
-	default:
-		return false
-	}
-	select {
-	case <-p.done:
-		return true
+		return !p.Running()
 	default:
 		return false
 	}

@@ -62,15 +62,7 @@ func (n *Node) Stop(s syscall.Signal) (string, error) {
 
 // Running tells whether the daemon has been started and has not ended.
 func (n *Node) Running() bool {
-	if n.process == nil {
-		return false
-	}
-	select {
-	case <-n.process.Done():
-		return false
-	default:
-		return true
-	}
+	return n.process != nil && n.process.Running()
 }
 
 // Process is the present or last process of the daemon, nil before the first start.

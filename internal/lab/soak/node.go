@@ -106,15 +106,7 @@ func (n *node) startMute() error {
 
 // running tells whether the daemon has been started and has not ended.
 func (n *node) running() bool {
-	if n.process == nil {
-		return false
-	}
-	select {
-	case <-n.process.Done():
-		return false
-	default:
-		return true
-	}
+	return n.process != nil && n.process.Running()
 }
 
 // wait waits for the daemon's end and returns how it ended.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -23,31 +22,14 @@ type process struct {
 // guardName is the command name of guards.
 const guardName = "wackguard"
 
-// processes lists what runs in a namespace, this process left out. /proc may be that of an outer PID namespace;
-// it is the network namespace that tells.
+// processes lists what runs in a namespace, this process left out.
 func processes(n *vnet.Namespace) ([]process, error) {
-	var want os.FileInfo
-	err := n.Do(func() (err error) {
-		want, err = os.Stat("/proc/thread-self/ns/net")
-		return err
-	})
+	directories, err := n.ProcessDirectories()
 	if err != nil {
-		return nil, fmt.Errorf("list processes: %w", err)
-	}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, fmt.Errorf("list processes: %w", err)
+		return nil, err
 	}
 	var list []process
-	for _, e := range entries {
-		dir := "/proc/" + e.Name()
-		if _, err := strconv.Atoi(e.Name()); err != nil {
-			continue
-		}
-		// A process that is just ending has no namespace any more.
-		if have, err := os.Stat(dir + "/ns/net"); err != nil || !os.SameFile(have, want) {
-			continue
-		}
+	for _, dir := range directories {
 		status, err := os.ReadFile(dir + "/status")
 		if err != nil {
 			continue

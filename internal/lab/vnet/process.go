@@ -42,6 +42,19 @@ func (n *Namespace) Start(c *exec.Cmd) error {
 // Processes lists the processes in the namespace, by their numbers in the PID namespace of the caller, who is
 // left out.
 func (n *Namespace) Processes() ([]int, error) {
+	directories, err := n.ProcessDirectories()
+	var list []int
+	for _, dir := range directories {
+		if pid := innermostPID(dir + "/status"); pid != 0 && pid != os.Getpid() {
+			list = append(list, pid)
+		}
+	}
+	return list, err
+}
+
+// ProcessDirectories lists where /proc tells of each process in the namespace. The numbers there may be those of
+// an outer PID namespace; it is the network namespace that tells.
+func (n *Namespace) ProcessDirectories() ([]string, error) {
 	want, err := n.file.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("list the processes of a network namespace: %w", err)
@@ -50,7 +63,7 @@ func (n *Namespace) Processes() ([]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the processes of a network namespace: %w", err)
 	}
-	var list []int
+	var list []string
 	for _, e := range entries {
 		dir := "/proc/" + e.Name()
 		if _, err := strconv.Atoi(e.Name()); err != nil {
@@ -60,9 +73,7 @@ func (n *Namespace) Processes() ([]int, error) {
 		if have, err := os.Stat(dir + "/ns/net"); err != nil || !os.SameFile(have, want) {
 			continue
 		}
-		if pid := innermostPID(dir + "/status"); pid != 0 && pid != os.Getpid() {
-			list = append(list, pid)
-		}
+		list = append(list, dir)
 	}
 	return list, nil
 }
