@@ -18,7 +18,9 @@ const (
 	MaturingMessage MessageType = 2
 	BalanceMessage  MessageType = 3
 	// WithoutMessage is the original's OPERATOR, which it never sends and
-	// ignores when received: here it goes on without silent members.
+	// ignores when received: here it goes on without silent members. What a member
+	// says of its interfaces has this type too, and another beginning; the machine
+	// never sees that.
 	WithoutMessage  MessageType = 4
 	ARPCacheMessage MessageType = 5
 )
