@@ -179,6 +179,8 @@ func TestBusybox(t *testing.T) {
 	}
 	r.run(0, "sed -i s/10.9.0.102/10.9.0.103/ /etc/wackamole.conf && /etc/init.d/wackamole reload")
 	r.await("the reload", r.holds("101", "103"))
+	// Lines about addresses wait for a moment, and go with a daemon that is killed.
+	r.await("the lines about it", func() bool { return strings.Contains(r.log(), "UP: eth0:2:10.9.0.103/") })
 	r.run(0, "echo nonsense >> /etc/wackamole.conf")
 	if out := r.run(1, "/etc/init.d/wackamole reload"); !strings.Contains(out, "wackamole.conf:7:1") {
 		t.Errorf("reload of a broken file: %s", out)
