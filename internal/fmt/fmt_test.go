@@ -116,3 +116,13 @@ func FuzzAppendf(f *testing.F) {
 		}
 	})
 }
+
+func TestAppendfTakesNothingFromTheHeap(t *testing.T) {
+	name, number := any("eth0:1"), any(int(-254)) // which the caller has made
+	b := make([]byte, 0, 200)
+	if n := testing.AllocsPerRun(10, func() {
+		b = Appendf(b[:0], "%s %-9s %q %5d %04x %v", name, name, name, number, number, number)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
