@@ -21,19 +21,18 @@ type Announcer struct {
 	flight   *batch     // the batch being sent, without mu; nil between batches
 	sent     *sync.Cond // a batch was sent
 	batches  uint64     // how many were
+	asked    []request  // what Announce was given and is not yet in the queues
 	virtuals map[netip.Addr]*virtual
-	// announcing is how many calls of Announce are queueing at this moment.
-	announcing int
-	links      []*link // all interfaces ever used, in the order of their first use
-	byName     map[string]*link
-	lastLink   *link // the latest that was looked up
-	config     Config
-	entries    []entry
-	waiting    []*lane   // lists that wait for their next round
-	waitDue    time.Time // the earliest of them
-	turn       int       // index of the link whose lists are next
-	limit      limiter
-	stats      Stats
+	links    []*link // all interfaces ever used, in the order of their first use
+	byName   map[string]*link
+	lastLink *link // the latest that was looked up
+	config   Config
+	entries  []entry
+	waiting  []*lane   // lists that wait for their next round
+	waitDue  time.Time // the earliest of them
+	turn     int       // index of the link whose lists are next
+	limit    limiter
+	stats    Stats
 	// out is the batch being built or sent.
 	out *batch
 }
@@ -79,62 +78,86 @@ func (a *Announcer) signal() {
 	}
 }
 
+// A request is one call of Announce.
+type request struct {
+	interfaces []VirtualInterface
+	at         time.Time
+}
+
 // Announce starts telling the network about virtual interfaces whose addresses
 // the kernel has just been given. One that is still being announced starts
 // anew, as it must when it was kept in a conflict. Addresses that are not IPv4
-// are left out.
+// are left out. It keeps the slices, which the caller must not change any more:
+// whoever adds addresses is to go on with the next ones, and they go into the
+// queues by the goroutine that sends.
 func (a *Announcer) Announce(interfaces []VirtualInterface) {
 	if a.announce(interfaces, time.Now()) {
-		// The goroutine has just become ready to run here. On a machine with one
-		// processor, or while the collector uses the other, it would wait for
-		// milliseconds until the caller gives way; its first frames take microseconds.
+		// The goroutine has just become ready. Where the runtime has one processor, it
+		// would wait until the caller has been in the kernel for a while; its first
+		// frames take microseconds.
 		runtime.Gosched()
 	}
 }
 
-// announce queues virtual interfaces and reports whether nothing else was pending.
+// announce notes the request and reports whether nothing else was pending.
 func (a *Announcer) announce(interfaces []VirtualInterface, now time.Time) (first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
+	if a.closed || len(interfaces) == 0 {
 		return false
 	}
-	first = a.virtuals == nil
+	first = a.virtuals == nil && len(a.asked) == 0
+	a.asked = append(a.asked, request{interfaces, now})
+	a.signal()
+	return first
+}
+
+// queueAtOnce is how many virtual interfaces go into the queues before the first
+// frames leave.
+const queueAtOnce = 128
+
+// queue takes up to queueAtOnce virtual interfaces of what was asked for.
+func (a *Announcer) queue() {
+	if len(a.asked) == 0 {
+		return
+	}
+	next := &a.asked[0]
+	part, now := next.interfaces[:min(len(next.interfaces), queueAtOnce)], next.at
 	restarted, total := false, 0
-	for i := range interfaces {
-		restarted = a.forget(interfaces[i].Key) || restarted
-		total += len(interfaces[i].Addresses)
+	for i := range part {
+		restarted = a.forget(part[i].Key) || restarted
+		total += len(part[i].Addresses)
 	}
 	if restarted {
 		a.sweep()
 	}
 	if a.virtuals == nil {
-		a.virtuals = make(map[netip.Addr]*virtual, len(interfaces))
+		a.virtuals = make(map[netip.Addr]*virtual, len(next.interfaces))
 	}
-	// The first requests leave while the rest is being queued, but nothing
-	// less urgent.
-	a.announcing++
-	virtuals, addresses := make([]virtual, len(interfaces)), make([]address, total)
-	for i := range interfaces {
-		if i%announceChunk == announceChunk-1 {
-			a.signal()
-			a.mu.Unlock()
-			a.mu.Lock()
-		}
-		vif, n := &interfaces[i], len(interfaces[i].Addresses)
+	virtuals, addresses := make([]virtual, len(part)), make([]address, total)
+	for i := range part {
+		vif, n := &part[i], len(part[i].Addresses)
 		v := &virtuals[i]
 		v.key, v.addresses = vif.Key, addresses[:0:n]
 		addresses = addresses[n:]
 		a.add(v, vif.Addresses, now)
 	}
-	a.announcing--
-	a.signal()
-	return first
+	if next.interfaces = next.interfaces[len(part):]; len(next.interfaces) == 0 {
+		if a.asked = a.asked[1:]; len(a.asked) == 0 {
+			a.asked = nil
+		}
+	}
+	if len(a.virtuals) == 0 { // none of them had an address to announce
+		a.virtuals = nil
+	}
 }
 
-// announceChunk is how many virtual interfaces are queued before the goroutine
-// may have a look.
-const announceChunk = 128
+// queueAll takes all of what was asked for.
+func (a *Announcer) queueAll() {
+	for len(a.asked) > 0 {
+		a.queue()
+	}
+}
 
 // add puts one virtual interface, yet without addresses, into the queues.
 func (a *Announcer) add(v *virtual, given []Address, now time.Time) {
@@ -200,6 +223,7 @@ func (a *Announcer) link(name string) *link {
 func (a *Announcer) Withdraw(keys []netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.queueAll()
 	found := false
 	for _, key := range keys {
 		found = a.forget(key) || found
@@ -236,7 +260,7 @@ func (a *Announcer) remove(v *virtual) {
 		return // it was withdrawn, or replaced by a later Announce
 	}
 	delete(a.virtuals, v.key)
-	if len(a.virtuals) == 0 && a.announcing == 0 {
+	if len(a.virtuals) == 0 {
 		a.virtuals = nil // a map does not shrink
 	}
 }
@@ -260,6 +284,7 @@ func (a *Announcer) finish(v *virtual) {
 func (a *Announcer) Stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.queueAll()
 	s := a.stats
 	s.Pending = len(a.virtuals)
 	s.Pool = a.pool.len()

@@ -361,7 +361,7 @@ func TestConcurrentCommands(t *testing.T) {
 	a.Configure(Config{Notify: []NotifyEntry{notify("10.0.0.0/8", 0, true)}})
 	var callers sync.WaitGroup
 	for i := range s.held {
-		list := vifs("eth0", fmt.Sprintf("10.%d.0.1", i), 3*announceChunk+i, 16)
+		list := vifs("eth0", fmt.Sprintf("10.%d.0.1", i), 3*queueAtOnce+i, 16)
 		callers.Go(func() {
 			for n := range 100 {
 				s.held[i].Store(true)

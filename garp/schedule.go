@@ -43,6 +43,7 @@ func (a *Announcer) work() (next time.Time, open bool) {
 	defer a.mu.Unlock()
 	a.stats.Wakeups++
 	for !a.closed {
+		a.queue()
 		now := time.Now()
 		act, l, b, next := a.choose(now)
 		switch act {
@@ -74,7 +75,10 @@ func (a *Announcer) choose(now time.Time) (action, *link, *batch, time.Time) {
 	var next alarm
 	a.wakeLanes(now)
 	act, l, b := a.chooseAnnouncement(now, &next)
-	if act == rest && a.announcing == 0 {
+	if act == rest && len(a.asked) > 0 {
+		return goOn, nil, nil, now
+	}
+	if act == rest {
 		act, l, b = a.chooseList(now, &next)
 	}
 	if len(a.waiting) > 0 {
@@ -113,7 +117,7 @@ func (a *Announcer) chooseAnnouncement(now time.Time, next *alarm) (action, *lin
 			}
 		}
 	}
-	if best == nil || best.step > 0 && a.announcing > 0 {
+	if best == nil || best.step > 0 && len(a.asked) > 0 {
 		return rest, nil, nil
 	}
 	room, when := a.limit.room(now)
@@ -129,6 +133,9 @@ func (a *Announcer) chooseAnnouncement(now time.Time, next *alarm) (action, *lin
 	}
 	a.out.reset(l, announcement)
 	a.fillAnnouncements(l, best.step, now, room)
+	if len(a.out.frames) == 0 { // the addresses whose turn it was have been withdrawn
+		return goOn, nil, nil
+	}
 	return send, l, a.out
 }
 
