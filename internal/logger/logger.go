@@ -61,9 +61,15 @@ func (l *Logger) Warningf(format string, args ...any) { l.logf(Warning, format, 
 // Infof logs a detail that nobody needs to act on.
 func (l *Logger) Infof(format string, args ...any) { l.logf(Info, format, args...) }
 
-func (l *Logger) logf(level Level, format string, args ...any) {
-	if l == nil {
-		return
+// Log logs a text as it is.
+func (l *Logger) Log(level Level, text string) {
+	if l != nil {
+		l.sink.Log(level, line(text))
 	}
-	l.sink.Log(level, line(fmt.Sprintf(format, args...)))
+}
+
+func (l *Logger) logf(level Level, format string, args ...any) {
+	if l != nil {
+		l.Log(level, fmt.Sprintf(format, args...))
+	}
 }

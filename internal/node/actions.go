@@ -68,11 +68,11 @@ func (n *Node) logLine(a alloc.Log) {
 	text := a.Text + logger.Suppressed(suppressed)
 	switch a.Level {
 	case alloc.Error:
-		n.log.Errorf("%s", text)
+		n.logInTurn(logger.Error, text)
 	case alloc.Warning:
-		n.log.Warningf("%s", text)
+		n.logInTurn(logger.Warning, text)
 	default:
-		n.log.Printf("%s", text)
+		n.logInTurn(logger.Notice, text)
 	}
 }
 

@@ -11,15 +11,18 @@ import (
 	"wackamole/rtnl"
 )
 
-// holdingBlock is how many holdings are made at a time.
+// holdingBlock is how many holdings are made at a time, at most.
 const holdingBlock = 64
 
 // acquire makes this host hold virtual interfaces: kernel, announcements, hooks.
 func (n *Node) acquire(keys []netip.Addr) {
 	begin := time.Now()
 	list := make([]*holding, 0, len(keys))
+	if len(n.holdings.held) == 0 {
+		n.holdings.held = make(map[netip.Addr]*holding, len(keys)) // which need not grow
+	}
 	var unused []holding // made by the block: an allocation for each takes as long as the rest
-	for _, k := range keys {
+	for i, k := range keys {
 		vif, ok := n.holdings.byKey[k]
 		if !ok {
 			continue
@@ -28,7 +31,7 @@ func (n *Node) acquire(keys []netip.Addr) {
 			x := n.holdings.owed[a.Addr()]
 			if x == nil {
 				if len(unused) == 0 {
-					unused = make([]holding, holdingBlock)
+					unused = make([]holding, min(len(keys)-i, holdingBlock))
 				}
 				x, unused = &unused[0], unused[1:]
 			}
@@ -90,7 +93,7 @@ func (n *Node) put(list []*holding) {
 			n.log.Errorf("%v; trying again in %v", r.Err, pause)
 		default:
 			x.next = time.Time{}
-			n.logLater("  UP: %v", x)
+			n.logAddress("  UP: ", x)
 			if r.Down {
 				n.log.Warningf("interface %s is down: nobody can reach %v on it", x.address.Interface, x.address.Addr())
 			}
@@ -101,7 +104,7 @@ func (n *Node) put(list []*holding) {
 // announceNew tells the network of the virtual interfaces of these holdings. The
 // last one is left for the next call unless it is complete.
 func (n *Node) announceNew(list []*holding, complete bool) {
-	var vifs []int
+	vifs := make([]int, 0, len(list))
 	for i, x := range list {
 		last := i == len(list)-1
 		if !last && list[i+1].vif != x.vif || last && complete {
@@ -113,7 +116,7 @@ func (n *Node) announceNew(list []*holding, complete bool) {
 
 // announceAgain tells the network of virtual interfaces that this host keeps.
 func (n *Node) announceAgain(keys []netip.Addr) {
-	var vifs []int
+	vifs := make([]int, 0, len(keys))
 	for _, k := range keys {
 		if vif, ok := n.holdings.byKey[k]; ok {
 			vifs = append(vifs, vif)
@@ -124,10 +127,13 @@ func (n *Node) announceAgain(keys []netip.Addr) {
 
 // announce tells the network of virtual interfaces, as far as the kernel has them.
 func (n *Node) announce(vifs []int) {
-	var tell []garp.VirtualInterface
+	tell := make([]garp.VirtualInterface, 0, len(vifs))
+	addresses := make([]garp.Address, 0, len(vifs)) // most virtual interfaces have one
 	for _, vif := range vifs {
-		if v, any := n.holdings.announcement(vif); any {
-			tell = append(tell, v)
+		from := len(addresses)
+		if addresses = n.holdings.present(addresses, vif); len(addresses) > from {
+			key := n.holdings.interfaces[vif].Key()
+			tell = append(tell, garp.VirtualInterface{Key: key, Addresses: addresses[from:len(addresses):len(addresses)]})
 		}
 	}
 	if len(tell) > 0 {
@@ -194,7 +200,7 @@ func (n *Node) take(list []*holding) {
 			continue
 		}
 		if r.Outcome == rtnl.Removed {
-			n.logLater("DOWN: %v", x)
+			n.logAddress("DOWN: ", x)
 		}
 		x.present = false
 		n.holdings.labels.Removed(x.address.Interface, x.label)

@@ -19,7 +19,7 @@ const (
 	shareAlarm                                 // share the ARP cache, which had been put off
 	healthAlarm                                // judge the interfaces
 	lookAlarm                                  // look again at what could not be listed
-	logAlarm                                   // write the lines that have waited
+	changeAlarm                                // see to what waits for a change to be over
 	restAlarm                                  // the last change is over
 	alarmCount
 )

@@ -99,19 +99,16 @@ func (x *holding) kernelAddress() rtnl.Address {
 	return rtnl.Address{Interface: x.address.Interface, Prefix: x.address.Prefix, Label: x.label}
 }
 
-// String is the form in which the original logs an address.
-func (x *holding) String() string { return logName(x.kernelAddress()) }
-
-// announcement is what the network is to be told of a virtual interface: the
-// addresses of it that the kernel has.
-func (h *holdings) announcement(vif int) (v garp.VirtualInterface, any bool) {
-	v.Key = h.interfaces[vif].Key()
-	for _, a := range h.interfaces[vif].Addresses {
+// present appends the addresses of a virtual interface that the kernel has.
+func (h *holdings) present(list []garp.Address, vif int) []garp.Address {
+	addresses := h.interfaces[vif].Addresses
+	for i := range addresses {
+		a := &addresses[i]
 		if x := h.held[a.Addr()]; x != nil && x.present {
-			v.Addresses = append(v.Addresses, garp.Address{Addr: a.Addr(), Interface: a.Interface, Network: a.OwnNetwork()})
+			list = append(list, garp.Address{Addr: a.Addr(), Interface: a.Interface, Network: a.OwnNetwork()})
 		}
 	}
-	return v, len(v.Addresses) > 0
+	return list
 }
 
 // has reports whether the kernel has all addresses of a virtual interface.

@@ -124,8 +124,8 @@ func (n *Node) ring(k alarm) {
 		n.checkHealth()
 	case lookAlarm:
 		n.lookAgain()
-	case logAlarm:
-		n.logLines()
+	case changeAlarm:
+		n.changeOver()
 	case restAlarm:
 		if n.door.Rest != nil {
 			n.door.Rest()

@@ -57,7 +57,8 @@ type Node struct {
 	log     *logger.Logger
 	door    Doors
 
-	lines      []string        // of the log, see logLater
+	lines      []line          // of the log, see later.go
+	changed    int             // lines about addresses since the last collection of garbage
 	context    context.Context // ends the background goroutines
 	cancel     context.CancelFunc
 	background sync.WaitGroup

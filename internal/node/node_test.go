@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -301,6 +302,9 @@ func TestShareAndTakeOver(t *testing.T) {
 		if b.logged("  UP: eth0:2:10.0.0.104/255.255.255.255") != 1 {
 			t.Errorf("log:\n%s", strings.Join(b.log, "\n"))
 		}
+		if text := strings.Join(b.log, "\n"); strings.LastIndex(text, "  UP:") > strings.Index(text, "running: ") {
+			t.Errorf("what the machine says comes before the addresses that came first:\n%s", text)
+		}
 		b.end()
 		if n := b.logged("DOWN: "); n != 3 {
 			t.Errorf("%d lines about addresses that are released, at the end", n)
@@ -312,6 +316,39 @@ func TestShareAndTakeOver(t *testing.T) {
 		net.server.Close()
 		hold(t, "Spread is gone", map[*member]string{a: ""})
 		a.end()
+	})
+}
+
+// Garbage is collected when a large change is over, and not for small ones.
+func TestCollectsGarbageAfterAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var many strings.Builder
+		for i := range collectAfter {
+			fmt.Fprintf(&many, "{ eth0:10.1.0.%d/32 }\n", i+1)
+		}
+		forced := func() uint32 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.NumForcedGC
+		}
+		for _, c := range []struct {
+			interfaces string
+			want       uint32
+		}{{many.String(), 1}, {"{ eth0:10.1.0.1/32 }", 0}} {
+			net := newNetwork()
+			before := forced()
+			a := net.start(t, 1, "Group = g\nMature = 1s\nVirtualInterfaces {\n"+c.interfaces+"}\n")
+			time.Sleep(time.Second + 2*lineTime)
+			synctest.Wait()
+			if n := a.logged("  UP:"); n != strings.Count(c.interfaces, "eth0") {
+				t.Fatalf("%d lines of addresses:\n%s", n, strings.Join(a.log, "\n"))
+			}
+			if got := forced() - before; got != c.want {
+				t.Errorf("%d collections after %d addresses, want %d", got, strings.Count(c.interfaces, "eth0"), c.want)
+			}
+			a.end()
+			net.server.Close()
+		}
 	})
 }
 
