@@ -30,7 +30,7 @@ func (c *Conn) Add(addresses []Address, before func([]Key), acked func([]Address
 	a.resolve()
 	a.compare()
 	if before != nil {
-		var keys []Key
+		keys := make([]Key, 0, len(addresses))
 		for i := range a.results {
 			if a.results[i].Err == nil {
 				keys = append(keys, a.results[i].Key)

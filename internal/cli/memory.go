@@ -13,11 +13,13 @@ import (
 // takeLittle keeps the process small: it is one of many on a router.
 //
 // A heap that is collected early is half as large. One goroutine does the work, and
-// one sends announcements meanwhile; further processors would only bring caches of
-// their own.
+// one sends announcements meanwhile; but both are in the kernel nearly all of that
+// time, where each has a thread of its own. A second processor for what is left, in
+// the sense of the runtime, would cost more in threads that wake each other up, and
+// bring caches of its own.
 func takeLittle() {
 	debug.SetGCPercent(25)
-	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
+	runtime.GOMAXPROCS(1)
 }
 
 // A mapping is a part of the program's file in memory that is never written.

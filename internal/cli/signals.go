@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"os/signal"
@@ -57,7 +56,7 @@ func (d *daemon) listen(ctx context.Context, n *node.Node) {
 func (d *daemon) reload(ctx context.Context, n *node.Node) error {
 	d.report(d.supervisor.Reloading())
 	defer func() { d.report(d.supervisor.Ready()) }()
-	var said bytes.Buffer
+	var said strings.Builder
 	c, err := loadAll(d.options, d.directory, &said)
 	for line := range strings.Lines(said.String()) {
 		d.log.Warningf("%s", strings.TrimSpace(line))

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"strings"
@@ -75,7 +74,7 @@ func (w *watch) redial(old *session) *session {
 
 // table asks for the table.
 func (w *watch) table(s *session) (string, error) {
-	var text bytes.Buffer
+	var text strings.Builder
 	if err := s.text(RequestTable, &text); err != nil {
 		return "", err
 	}
