@@ -22,6 +22,7 @@ type Announcer struct {
 	sent     *sync.Cond // a batch was sent
 	batches  uint64     // how many were
 	asked    []request  // what Announce was given and is not yet in the queues
+	unqueued int        // virtual interfaces in asked
 	virtuals map[netip.Addr]*virtual
 	links    []*link // all interfaces ever used, in the order of their first use
 	byName   map[string]*link
@@ -78,12 +79,6 @@ func (a *Announcer) signal() {
 	}
 }
 
-// A request is one call of Announce.
-type request struct {
-	interfaces []VirtualInterface
-	at         time.Time
-}
-
 // Announce starts telling the network about virtual interfaces whose addresses
 // the kernel has just been given. One that is still being announced starts
 // anew, as it must when it was kept in a conflict. Addresses that are not IPv4
@@ -96,66 +91,6 @@ func (a *Announcer) Announce(interfaces []VirtualInterface) {
 		// would wait until the caller has been in the kernel for a while; its first
 		// frames take microseconds.
 		runtime.Gosched()
-	}
-}
-
-// announce notes the request and reports whether nothing else was pending.
-func (a *Announcer) announce(interfaces []VirtualInterface, now time.Time) (first bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed || len(interfaces) == 0 {
-		return false
-	}
-	first = a.virtuals == nil && len(a.asked) == 0
-	a.asked = append(a.asked, request{interfaces, now})
-	a.signal()
-	return first
-}
-
-// queueAtOnce is how many virtual interfaces go into the queues before the first
-// frames leave.
-const queueAtOnce = 128
-
-// queue takes up to queueAtOnce virtual interfaces of what was asked for.
-func (a *Announcer) queue() {
-	if len(a.asked) == 0 {
-		return
-	}
-	next := &a.asked[0]
-	part, now := next.interfaces[:min(len(next.interfaces), queueAtOnce)], next.at
-	restarted, total := false, 0
-	for i := range part {
-		restarted = a.forget(part[i].Key) || restarted
-		total += len(part[i].Addresses)
-	}
-	if restarted {
-		a.sweep()
-	}
-	if a.virtuals == nil {
-		a.virtuals = make(map[netip.Addr]*virtual, len(next.interfaces))
-	}
-	virtuals, addresses := make([]virtual, len(part)), make([]address, total)
-	for i := range part {
-		vif, n := &part[i], len(part[i].Addresses)
-		v := &virtuals[i]
-		v.key, v.addresses = vif.Key, addresses[:0:n]
-		addresses = addresses[n:]
-		a.add(v, vif.Addresses, now)
-	}
-	if next.interfaces = next.interfaces[len(part):]; len(next.interfaces) == 0 {
-		if a.asked = a.asked[1:]; len(a.asked) == 0 {
-			a.asked = nil
-		}
-	}
-	if len(a.virtuals) == 0 { // none of them had an address to announce
-		a.virtuals = nil
-	}
-}
-
-// queueAll takes all of what was asked for.
-func (a *Announcer) queueAll() {
-	for len(a.asked) > 0 {
-		a.queue()
 	}
 }
 

@@ -317,3 +317,22 @@ func TestNothingAccumulates(t *testing.T) {
 		}
 	})
 }
+
+// What is asked for waits within a bound where the goroutine has no time for it.
+func TestUnqueuedIsBounded(t *testing.T) {
+	a := newAnnouncer(&awkward{t: t}, t.Logf)
+	list := vifs("eth0", "10.0.0.1", unqueuedMost/3, 16)
+	for range 100 {
+		a.announce(list, time.Now())
+		if a.unqueued > unqueuedMost || len(a.asked) > 3 {
+			t.Fatalf("%d virtual interfaces in %d requests wait", a.unqueued, len(a.asked))
+		}
+	}
+	if s := a.Stats(); s.Pending != len(list) || a.unqueued != 0 || a.asked != nil {
+		t.Errorf("%d pending, %d of them not in the queues", s.Pending, a.unqueued)
+	}
+	a.Withdraw(keys(list))
+	if s := a.Stats(); s.Pending != 0 || a.virtuals != nil {
+		t.Errorf("%d pending after all were withdrawn", s.Pending)
+	}
+}
