@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 )
 
@@ -135,7 +137,10 @@ func hold(addresses, interfaces, runs int, list []factory) (*contest, error) {
 	}
 	for run := range runs + 1 {
 		began := now()
-		for _, r := range c.results {
+		// In another order each time: who comes after whom makes a difference.
+		turns := slices.Clone(c.results)
+		rand.Shuffle(len(turns), func(i, j int) { turns[i], turns[j] = turns[j], turns[i] })
+		for _, r := range turns {
 			if r.failed != nil {
 				continue
 			}

@@ -18,9 +18,9 @@
 // which the kernel tells a listener, and with the last announcement, which the kernel stamps at the far end of
 // the cable. When the other member comes back, everything is released again.
 //
-// All contestants take turns, so that what else the machine does hits all of them; each line is the median of as
-// many rounds as -runs says, and the least and the most. What counts are the ratios to the floor, taken round by
-// round. -small is one quick go through everything, for tests.
+// All contestants take turns, in an order drawn anew for each round, so that what else the machine does hits all of
+// them; each line is the median of as many rounds as -runs says, and the least and the most. What counts are the
+// ratios to the floor, taken round by round. -small is one quick go through everything, for tests.
 package main
 
 import (
