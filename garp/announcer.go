@@ -23,6 +23,7 @@ type Announcer struct {
 	batches  uint64     // how many were
 	asked    []request  // what Announce was given and is not yet in the queues
 	unqueued int        // virtual interfaces in asked
+	more     time.Time  // until when more is to come; what is less urgent waits
 	virtuals map[netip.Addr]*virtual
 	links    []*link // all interfaces ever used, in the order of their first use
 	byName   map[string]*link
@@ -85,8 +86,11 @@ func (a *Announcer) signal() {
 // are left out. It keeps the slices, which the caller must not change any more:
 // whoever adds addresses is to go on with the next ones, and they go into the
 // queues by the goroutine that sends.
-func (a *Announcer) Announce(interfaces []VirtualInterface) {
-	if a.announce(interfaces, time.Now()) {
+//
+// more says that others are about to follow, whose first frames are to leave before
+// anything less urgent. That waits for the next call, a moment at most.
+func (a *Announcer) Announce(interfaces []VirtualInterface, more bool) {
+	if a.announce(interfaces, more, time.Now()) {
 		// The goroutine has just become ready. Where the runtime has one processor, it
 		// would wait until the caller has been in the kernel for a while; its first
 		// frames take microseconds.

@@ -20,7 +20,7 @@ func check(t *testing.T, what, want, got string) {
 // once and after about 1, 2 and 5 seconds, and then nothing remains.
 func TestDefaultAnnouncements(t *testing.T) {
 	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1", "eth1:192.0.2.1"), vif("eth0:10.0.0.2")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1", "eth1:192.0.2.1"), vif("eth0:10.0.0.2")}, false)
 		time.Sleep(time.Minute)
 		check(t, "frames", `0.000 eth0 announce 10.0.0.1
 0.000 eth0 announce 10.0.0.2
@@ -58,7 +58,7 @@ func TestDefaultAnnouncements(t *testing.T) {
 func TestWithdrawCancelsAll(t *testing.T) {
 	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
 		a.Configure(Config{Notify: []NotifyEntry{{Interface: "eth0", Block: netip.MustParsePrefix("10.0.0.0/24"), Throttle: 1}}})
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1", "eth1:192.0.2.1"), vif("eth0:10.0.0.2")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1", "eth1:192.0.2.1"), vif("eth0:10.0.0.2")}, false)
 		time.Sleep(1500 * time.Millisecond)
 		a.Withdraw([]netip.Addr{ip("10.0.0.1"), ip("10.0.0.77")})
 		r.clear()
@@ -79,9 +79,9 @@ func TestWithdrawCancelsAll(t *testing.T) {
 // An address that is kept in a conflict is announced again from the start.
 func TestAnnounceAgain(t *testing.T) {
 	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}, false)
 		time.Sleep(1500 * time.Millisecond)
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}, false)
 		time.Sleep(time.Minute)
 		check(t, "frames", `0.000 eth0 announce 10.0.0.1
 0.000 eth0 gratuitous 10.0.0.1
@@ -108,8 +108,8 @@ func TestOddVirtualInterfaces(t *testing.T) {
 			{Interface: "eth0"},
 			{Interface: "eth0", Block: netip.MustParsePrefix("::/0")},
 		}})
-		a.Announce(nil)
-		a.Announce([]VirtualInterface{six, {}, noNetwork, noNetwork})
+		a.Announce(nil, false)
+		a.Announce([]VirtualInterface{six, {}, noNetwork, noNetwork}, false)
 		check(t, "frames", `0.000 eth0 announce 10.0.0.1
 0.000 eth0 gratuitous 10.0.0.1
 0.000 eth0 tell 10.0.0.1 to 10.0.0.1 x2`, r.text())
@@ -135,7 +135,7 @@ func TestFirstBeforeSecond(t *testing.T) {
 		list = append(list, vifs("eth2", "10.2.0.1", 1, 16)...)
 		for len(list) > 0 { // as the kernel acknowledges them: by and by
 			n := min(len(list), 90)
-			a.Announce(list[:n])
+			a.Announce(list[:n], false)
 			list = list[n:]
 		}
 		close(announced)
@@ -157,6 +157,30 @@ func TestFirstBeforeSecond(t *testing.T) {
 	})
 }
 
+// What is less urgent waits for more addresses, but not for ever, and not where the
+// last of them have nothing to announce.
+func TestMoreToCome(t *testing.T) {
+	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
+		a.Configure(Config{Notify: []NotifyEntry{notify("10.0.0.9/32", 0, false)}})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}, true)
+		time.Sleep(20 * time.Millisecond)
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")}, true)
+		time.Sleep(time.Second)
+		a.Announce([]VirtualInterface{vif("eth1:10.0.0.3")}, true)
+		time.Sleep(20 * time.Millisecond)
+		a.Announce(nil, false)
+		time.Sleep(10 * time.Millisecond)
+		check(t, "frames", `0.000 eth0 announce 10.0.0.1
+0.020 eth0 announce 10.0.0.2
+0.070 eth0 gratuitous 10.0.0.1
+0.070 eth0 gratuitous 10.0.0.2
+0.070 eth0 tell 10.0.0.1 to 10.0.0.9 x2
+0.070 eth0 tell 10.0.0.2 to 10.0.0.9 x2
+1.020 eth1 announce 10.0.0.3
+1.040 eth1 gratuitous 10.0.0.3`, r.text())
+	})
+}
+
 // Addresses that come one by one share their repetitions' wake-ups, and no
 // repetition is early or much too late.
 func TestRepetitionsAreSharedOut(t *testing.T) {
@@ -164,7 +188,7 @@ func TestRepetitionsAreSharedOut(t *testing.T) {
 		began := make(map[netip.Addr]time.Duration)
 		for _, v := range vifs("eth0", "10.0.0.1", 400, 16) {
 			began[v.Key] = time.Since(r.start)
-			a.Announce([]VirtualInterface{v})
+			a.Announce([]VirtualInterface{v}, false)
 			time.Sleep(time.Millisecond)
 		}
 		calls := a.Stats().Wakeups
@@ -208,11 +232,11 @@ func TestCommandsDuringASend(t *testing.T) {
 			goOn <- true
 			<-sending
 		}
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}, false)
 		<-sending
 		// None of these can wait: nobody would let the Sender go on.
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2"), vif("eth0:10.0.0.3")})
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2"), vif("eth0:10.0.0.3")}, false)
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")}, false)
 		a.Withdraw([]netip.Addr{ip("10.0.0.3")})
 		a.Configure(Config{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}})
 		a.MergePool([]Neighbour{{Addr: ip("10.0.0.9"), Link: other}})
@@ -239,7 +263,7 @@ func TestCommandsDuringASend(t *testing.T) {
 		check(t, "frames", "0.000 eth0 announce 10.0.0.1\n0.000 eth0 announce 10.0.0.2", r.text())
 
 		// On its way is a frame of an entry that has been replaced since.
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")}, false)
 		withdrawn = make(chan bool)
 		go func() {
 			a.Withdraw([]netip.Addr{ip("10.0.0.2")})
@@ -261,7 +285,7 @@ func TestCommandsDuringASend(t *testing.T) {
 func TestAsleepWhenIdle(t *testing.T) {
 	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
 		a.Configure(Config{Notify: []NotifyEntry{{Interface: "eth0", Block: netip.MustParsePrefix("10.0.0.0/30"), Throttle: 2}}})
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}, false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		before := a.Stats().Wakeups
@@ -279,11 +303,11 @@ func TestCloseDropsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newTape(t)
 		a := New(r, r.logf)
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}, false)
 		synctest.Wait()
 		a.Close()
 		r.clear()
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")}, false)
 		a.Withdraw([]netip.Addr{ip("10.0.0.1")})
 		time.Sleep(time.Minute)
 		check(t, "frames after Close", "", r.text())
@@ -299,7 +323,7 @@ func TestNothingAccumulates(t *testing.T) {
 		}})
 		list := vifs("eth0", "10.0.0.1", 20, 16)
 		for range 500 {
-			a.Announce(list)
+			a.Announce(list, false)
 			time.Sleep(10 * time.Millisecond)
 			a.Withdraw(keys(list))
 			r.clear()
@@ -323,7 +347,7 @@ func TestUnqueuedIsBounded(t *testing.T) {
 	a := newAnnouncer(&awkward{t: t}, t.Logf)
 	list := vifs("eth0", "10.0.0.1", unqueuedMost/3, 16)
 	for range 100 {
-		a.announce(list, time.Now())
+		a.announce(list, false, time.Now())
 		if a.unqueued > unqueuedMost || len(a.asked) > 3 {
 			t.Fatalf("%d virtual interfaces in %d requests wait", a.unqueued, len(a.asked))
 		}

@@ -48,7 +48,7 @@ func BenchmarkOverhead(b *testing.B) {
 	defer a.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		a.Announce(list)
+		a.Announce(list, false)
 		<-done
 		a.Withdraw(names)
 		sent = 0
@@ -123,7 +123,7 @@ func BenchmarkAnnounce(b *testing.B) {
 
 				sender.left = len(frames)
 				start = time.Now()
-				a.Announce(list)
+				a.Announce(list, false)
 				ours = append(ours, (<-sender.done).Sub(start))
 				a.Withdraw(names)
 			}

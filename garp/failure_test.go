@@ -20,7 +20,7 @@ func TestInterfaceDown(t *testing.T) {
 		r.errors["eth0"] = errors.New("interface eth0: network is down")
 		r.errors["lo"] = ErrNoARP
 		a.Configure(Config{Notify: []NotifyEntry{notify("10.0.0.0/31", 1, false), {Interface: "lo", Block: prefix("10.0.0.0/24")}}})
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1"), vif("lo:10.0.0.2"), vif("eth1:10.0.0.3")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1"), vif("lo:10.0.0.2"), vif("eth1:10.0.0.3")}, false)
 		time.Sleep(1500 * time.Millisecond)
 		r.mu.Lock()
 		delete(r.errors, "eth0")
@@ -68,9 +68,9 @@ func TestLinkAddressChanges(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		a.Configure(Config{Notify: []NotifyEntry{notify("10.0.0.0/28", 1, false)}})
-		a.Announce(vifs("eth0", "10.0.0.1", batchSize+1, 24))
+		a.Announce(vifs("eth0", "10.0.0.1", batchSize+1, 24), false)
 		change(other)
-		a.Announce([]VirtualInterface{vif("eth0:10.0.1.1")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.1.1")}, false)
 		close(sent)
 		frames := r.all()
 		for i, f := range frames {
@@ -93,7 +93,7 @@ func TestInterfaceStaysAway(t *testing.T) {
 	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
 		r.errors["eth0"] = errors.New("no such device")
 		a.Configure(Config{Notify: []NotifyEntry{notify("10.0.0.0/16", 5, false), notify("10.0.0.0/16", 0, false)}})
-		a.Announce(vifs("eth0", "10.0.0.1", 100, 16))
+		a.Announce(vifs("eth0", "10.0.0.1", 100, 16), false)
 		time.Sleep(time.Hour)
 		if s := a.Stats(); s.Dropped != 4*2*100 || s.DroppedLists != 200 || s.Pending != 0 || s.Wakeups > 30 {
 			t.Errorf("counters %+v", s)
@@ -123,8 +123,8 @@ func TestFullQueue(t *testing.T) {
 				return n, ErrBusy
 			}
 		}
-		a.Announce(vifs("eth0", "10.0.0.1", 200, 24))
-		a.Announce(vifs("eth1", "10.1.0.1", 200, 24))
+		a.Announce(vifs("eth0", "10.0.0.1", 200, 24), false)
+		a.Announce(vifs("eth1", "10.1.0.1", 200, 24), false)
 		time.Sleep(time.Minute)
 		frames := r.all()
 		var kinds [2][]string
@@ -170,7 +170,7 @@ func TestStuckInterface(t *testing.T) {
 			}
 			return len(frames), nil
 		}
-		a.Announce(append(vifs("eth0", "10.0.0.1", 100, 24), vif("eth1:10.1.0.1")))
+		a.Announce(append(vifs("eth0", "10.0.0.1", 100, 24), vif("eth1:10.1.0.1")), false)
 		time.Sleep(time.Minute)
 		s := a.Stats()
 		if s.Announcements != 8 || s.Dropped != 8*100 || s.Pending != 0 {
@@ -196,7 +196,7 @@ func TestWithdrawPutOff(t *testing.T) {
 			}
 			return len(frames), nil
 		}
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1"), vif("eth0:10.0.0.2")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1"), vif("eth0:10.0.0.2")}, false)
 		synctest.Wait()
 		a.Withdraw([]netip.Addr{ip("10.0.0.1")})
 		full.Store(false)
@@ -220,7 +220,7 @@ func TestSendError(t *testing.T) {
 			}
 			return len(frames), nil
 		}
-		a.Announce(vifs("eth0", "10.0.0.1", 3, 24))
+		a.Announce(vifs("eth0", "10.0.0.1", 3, 24), false)
 		synctest.Wait()
 		check(t, "frames", "0.000 eth0 announce 10.0.0.1", r.text())
 		check(t, "log", "0.000 announce on eth0: send on eth0: no such device or address; 5 frames dropped, the interface is looked at again at the next repetition", r.logged())
@@ -282,7 +282,7 @@ func TestRandomOperations(t *testing.T) {
 							held[k] = true
 						}
 						mu.Unlock()
-						a.Announce(list)
+						a.Announce(list, false)
 					case 4, 5, 6:
 						a.Withdraw(keys(list))
 						mu.Lock()
@@ -321,7 +321,7 @@ func TestRandomOperations(t *testing.T) {
 					held[k] = true
 				}
 				mu.Unlock()
-				a.Announce(list)
+				a.Announce(list, false)
 				time.Sleep(time.Minute)
 				if n := len(r.all()); n != 150*8 {
 					t.Errorf("%d frames of a last announcement, want %d", n, 150*8)
@@ -365,9 +365,9 @@ func TestConcurrentCommands(t *testing.T) {
 		callers.Go(func() {
 			for n := range 100 {
 				s.held[i].Store(true)
-				a.Announce(list)
+				a.Announce(list, false)
 				if n%3 == 0 {
-					a.Announce(list[n:])
+					a.Announce(list[n:], false)
 				}
 				a.MergePool([]Neighbour{{list[n].Key, other}})
 				a.Stats()

@@ -27,7 +27,7 @@ func TestPacketSets(t *testing.T) {
 			Networks: []netip.Prefix{prefix("10.77.0.0/24"), prefix("10.78.0.0/16")},
 		})
 		a.MergePool([]Neighbour{{ip("10.77.0.9"), other}, {ip("10.78.1.1"), other}, {ip("10.77.0.8"), ours}})
-		a.Announce([]VirtualInterface{vif("eth0:10.77.0.101")})
+		a.Announce([]VirtualInterface{vif("eth0:10.77.0.101")}, false)
 		check(t, "frames", `0.000 eth0 announce 10.77.0.101
 0.000 eth0 gratuitous 10.77.0.101
 0.000 eth0 tell 10.77.0.101 to 10.77.0.248 x2
@@ -56,7 +56,7 @@ func TestThrottle(t *testing.T) {
 		a.Configure(Config{Notify: []NotifyEntry{
 			notify("10.0.0.0/29", 3, false), notify("10.0.0.16/31", 1, false), notify("10.0.0.32/31", 0, false),
 		}})
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1"), vif("eth0:10.0.0.2n31")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1"), vif("eth0:10.0.0.2n31")}, false)
 		synctest.Wait()
 		time.Sleep(time.Minute)
 		got := ""
@@ -164,7 +164,7 @@ func TestListsAgainstEnumeration(t *testing.T) {
 					}
 				}
 
-				a.Announce(list)
+				a.Announce(list, false)
 				time.Sleep(2 * time.Minute)
 				got := make(map[telling]int)
 				told := make(map[string][]time.Duration)
@@ -212,7 +212,7 @@ func TestNoEntryStarves(t *testing.T) {
 			notify("10.0.200.128/31", 50, false), // and one with another throttle
 		}})
 		list := vifs("eth0", "10.0.0.1", 250, 16)
-		a.Announce(list)
+		a.Announce(list, false)
 		time.Sleep(3 * time.Second)
 		told := make(map[netip.Addr]map[netip.Addr]time.Duration)
 		frames := only(r.all(), isList)
@@ -248,7 +248,7 @@ func TestInterfacesTakeTurns(t *testing.T) {
 			list = append(list, vifs(name, fmt.Sprintf("10.%d.0.1", i), 1+3*i, 16)...)
 		}
 		a.Configure(Config{Notify: entries})
-		a.Announce(list)
+		a.Announce(list, false)
 		time.Sleep(time.Second)
 		frames := make(map[string]int)
 		for _, f := range only(r.all(), isList) {
@@ -314,7 +314,7 @@ func TestLongListsDelayNoAcquire(t *testing.T) {
 		}
 		before := heap()
 		list := vifs("eth0", "10.0.0.1", 250, 16)
-		a.Announce(list)
+		a.Announce(list, false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if after := heap(); after > before+(256<<10) {
@@ -327,7 +327,7 @@ func TestLongListsDelayNoAcquire(t *testing.T) {
 
 		acquired = time.Now()
 		mu.Unlock()
-		a.Announce(vifs("eth0", "10.1.0.1", 4000, 16))
+		a.Announce(vifs("eth0", "10.1.0.1", 4000, 16), false)
 		synctest.Wait()
 		mu.Lock()
 		if len(first) != 4000 || len(late) != 0 {
@@ -363,7 +363,7 @@ func (f senderFunc) Send(name string, frames [][]byte) (int, error) { return f(n
 // More addresses than the cap: all requests first, and never too many a second.
 func TestCap(t *testing.T) {
 	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
-		a.Announce(vifs("eth0", "10.0.0.1", 15000, 8))
+		a.Announce(vifs("eth0", "10.0.0.1", 15000, 8), false)
 		frames := r.all()
 		if len(frames) != frameCap {
 			t.Errorf("%d frames at once, want %d", len(frames), frameCap)
@@ -389,10 +389,10 @@ func TestConfigureRestartsLists(t *testing.T) {
 	fakeTime(t, func(t *testing.T, a *Announcer, r *tape) {
 		long, short := notify("10.0.0.0/24", 2, false), notify("10.0.0.0/32", 0, false)
 		a.Configure(Config{Notify: []NotifyEntry{short}})
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}) // is finished with its list
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.1")}, false) // is finished with its list
 		synctest.Wait()
 		a.Configure(Config{Notify: []NotifyEntry{short, long}})
-		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")})
+		a.Announce([]VirtualInterface{vif("eth0:10.0.0.2")}, false)
 		time.Sleep(1500 * time.Millisecond)
 		a.Configure(Config{Notify: []NotifyEntry{short, long}}) // no change
 		time.Sleep(time.Second)

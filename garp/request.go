@@ -12,18 +12,26 @@ type request struct {
 }
 
 // announce notes the request and reports whether nothing else was pending.
-func (a *Announcer) announce(interfaces []VirtualInterface, now time.Time) (first bool) {
+func (a *Announcer) announce(interfaces []VirtualInterface, more bool, now time.Time) (first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed || len(interfaces) == 0 {
+	if a.closed {
 		return false
 	}
-	first = a.virtuals == nil && len(a.asked) == 0
-	a.asked = append(a.asked, request{interfaces, now})
-	if a.unqueued += len(interfaces); a.unqueued > unqueuedMost {
-		a.queueAll()
+	a.more = time.Time{}
+	if more {
+		a.more = now.Add(together)
 	}
-	a.signal()
+	if len(interfaces) > 0 {
+		first = a.virtuals == nil && len(a.asked) == 0
+		a.asked = append(a.asked, request{interfaces, now})
+		if a.unqueued += len(interfaces); a.unqueued > unqueuedMost {
+			a.queueAll()
+		}
+	}
+	if a.virtuals != nil || len(a.asked) > 0 {
+		a.signal()
+	}
 	return first
 }
 

@@ -75,10 +75,13 @@ func (a *Announcer) choose(now time.Time) (action, *link, *batch, time.Time) {
 	var next alarm
 	a.wakeLanes(now)
 	act, l, b := a.chooseAnnouncement(now, &next)
-	if act == rest && len(a.asked) > 0 {
+	switch {
+	case act != rest:
+	case len(a.asked) > 0:
 		return goOn, nil, nil, now
-	}
-	if act == rest {
+	case a.more.After(now):
+		next.at(a.more)
+	default:
 		act, l, b = a.chooseList(now, &next)
 	}
 	if len(a.waiting) > 0 {
@@ -89,7 +92,7 @@ func (a *Announcer) choose(now time.Time) (action, *link, *batch, time.Time) {
 
 // chooseAnnouncement takes the due announcement with the fewest steps behind
 // it, of whichever interface, so that no address has a second frame before
-// all have their first.
+// all have their first, those that are about to follow included.
 func (a *Announcer) chooseAnnouncement(now time.Time, next *alarm) (action, *link, *batch) {
 	var (
 		l    *link
@@ -117,7 +120,7 @@ func (a *Announcer) chooseAnnouncement(now time.Time, next *alarm) (action, *lin
 			}
 		}
 	}
-	if best == nil || best.step > 0 && len(a.asked) > 0 {
+	if best == nil || best.step > 0 && (len(a.asked) > 0 || a.more.After(now)) {
 		return rest, nil, nil
 	}
 	room, when := a.limit.room(now)

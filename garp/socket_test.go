@@ -39,7 +39,7 @@ func TestOnTheWire(t *testing.T) {
 			Networks: []netip.Prefix{prefix("10.0.0.0/24")},
 		})
 		a.MergePool([]Neighbour{{ip("10.0.0.9"), other}})
-		a.Announce([]VirtualInterface{vif(left+":10.0.0.5", "lo:127.0.0.5", "none0:10.0.0.6"), vif(left + ":10.0.0.7")})
+		a.Announce([]VirtualInterface{vif(left+":10.0.0.5", "lo:127.0.0.5", "none0:10.0.0.6"), vif(left + ":10.0.0.7")}, false)
 
 		from := w.addr(left)
 		five, seven, eight, nine := [4]byte{10, 0, 0, 5}, [4]byte{10, 0, 0, 7}, [4]byte{10, 0, 0, 8}, [4]byte{10, 0, 0, 9}
@@ -198,7 +198,7 @@ func TestManyOnTheWire(t *testing.T) {
 	a := New(newSockets(t), t.Logf)
 	defer a.Close()
 	before := w.received(right)
-	a.Announce(vifs(left, "10.0.0.1", 4000, 8))
+	a.Announce(vifs(left, "10.0.0.1", 4000, 8), false)
 	await(t, "8,000 frames", func() bool { return a.Stats().Announcements >= 8000 })
 	await(t, "their arrival", func() bool { return w.received(right)-before >= 8000 })
 	if s := a.Stats(); s.Dropped != 0 {

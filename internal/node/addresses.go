@@ -76,7 +76,7 @@ func (n *Node) put(list []*holding) {
 			}
 			done++
 		}
-		n.announceNew(list[first:done], done == len(list) || list[done].vif != list[done-1].vif)
+		n.announceNew(list, first, done)
 	})
 	if len(replaced) > 0 {
 		n.door.Guard.Drop(replaced)
@@ -101,17 +101,16 @@ func (n *Node) put(list []*holding) {
 	}
 }
 
-// announceNew tells the network of the virtual interfaces of these holdings. The
-// last one is left for the next call unless it is complete.
-func (n *Node) announceNew(list []*holding, complete bool) {
-	vifs := make([]int, 0, len(list))
-	for i, x := range list {
-		last := i == len(list)-1
-		if !last && list[i+1].vif != x.vif || last && complete {
-			vifs = append(vifs, x.vif)
+// announceNew tells the network of the virtual interfaces of list[from:to], the next
+// of a list that are in the kernel. One that goes beyond is left for the next call.
+func (n *Node) announceNew(list []*holding, from, to int) {
+	vifs := make([]int, 0, to-from)
+	for i := from; i < to; i++ {
+		if i+1 == len(list) || list[i+1].vif != list[i].vif {
+			vifs = append(vifs, list[i].vif)
 		}
 	}
-	n.announce(vifs)
+	n.announce(vifs, to < len(list))
 }
 
 // announceAgain tells the network of virtual interfaces that this host keeps.
@@ -122,11 +121,12 @@ func (n *Node) announceAgain(keys []netip.Addr) {
 			vifs = append(vifs, vif)
 		}
 	}
-	n.announce(vifs)
+	n.announce(vifs, false)
 }
 
-// announce tells the network of virtual interfaces, as far as the kernel has them.
-func (n *Node) announce(vifs []int) {
+// announce tells the network of virtual interfaces, as far as the kernel has them,
+// and that more are about to follow.
+func (n *Node) announce(vifs []int, more bool) {
 	tell := make([]garp.VirtualInterface, 0, len(vifs))
 	addresses := make([]garp.Address, 0, len(vifs)) // most virtual interfaces have one
 	for _, vif := range vifs {
@@ -136,9 +136,7 @@ func (n *Node) announce(vifs []int) {
 			tell = append(tell, garp.VirtualInterface{Key: key, Addresses: addresses[from:len(addresses):len(addresses)]})
 		}
 	}
-	if len(tell) > 0 {
-		n.door.Announcer.Announce(tell)
-	}
+	n.door.Announcer.Announce(tell, more)
 }
 
 // release makes this host let virtual interfaces go.

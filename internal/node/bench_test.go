@@ -28,23 +28,23 @@ func (k *idle) Add(list []rtnl.Address, before func([]rtnl.Key), acked func([]rt
 
 func (k *idle) Delete(list []rtnl.Address) []rtnl.Result { return k.results[:len(list)] }
 
-func (k *idle) Addresses() ([]rtnl.Assigned, error)   { return nil, nil }
-func (k *idle) Links() ([]rtnl.Link, error)           { return nil, nil }
-func (k *idle) Neighbours() ([]rtnl.Neighbour, error) { return nil, nil }
-func (k *idle) Announce([]garp.VirtualInterface)      {}
-func (k *idle) Withdraw([]netip.Addr)                 {}
-func (k *idle) MergePool([]garp.Neighbour) int        { return 0 }
-func (k *idle) Configure(garp.Config)                 {}
-func (k *idle) Stats() garp.Stats                     { return garp.Stats{} }
-func (k *idle) Close()                                {}
-func (k *idle) Hold([]rtnl.Key)                       {}
-func (k *idle) Drop([]rtnl.Key)                       {}
-func (k *idle) Beat()                                 {}
-func (k *idle) Expired() bool                         { return false }
-func (k *idle) Session(syscall.Conn)                  {}
-func (k *idle) Restart([]rtnl.Key) error              { return nil }
-func (k *idle) Done()                                 {}
-func (k *idle) Log(logger.Level, string)              {}
+func (k *idle) Addresses() ([]rtnl.Assigned, error)    { return nil, nil }
+func (k *idle) Links() ([]rtnl.Link, error)            { return nil, nil }
+func (k *idle) Neighbours() ([]rtnl.Neighbour, error)  { return nil, nil }
+func (k *idle) Announce([]garp.VirtualInterface, bool) {}
+func (k *idle) Withdraw([]netip.Addr)                  {}
+func (k *idle) MergePool([]garp.Neighbour) int         { return 0 }
+func (k *idle) Configure(garp.Config)                  {}
+func (k *idle) Stats() garp.Stats                      { return garp.Stats{} }
+func (k *idle) Close()                                 {}
+func (k *idle) Hold([]rtnl.Key)                        {}
+func (k *idle) Drop([]rtnl.Key)                        {}
+func (k *idle) Beat()                                  {}
+func (k *idle) Expired() bool                          { return false }
+func (k *idle) Session(syscall.Conn)                   {}
+func (k *idle) Restart([]rtnl.Key) error               { return nil }
+func (k *idle) Done()                                  {}
+func (k *idle) Log(logger.Level, string)               {}
 
 // BenchmarkAddresses is what this package itself adds to a take-over and to the
 // release after it, the log included.

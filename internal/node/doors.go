@@ -43,7 +43,7 @@ type Kernel interface {
 
 // Announcer is garp.Announcer. None of its methods waits for the network.
 type Announcer interface {
-	Announce(list []garp.VirtualInterface)
+	Announce(list []garp.VirtualInterface, more bool)
 	Withdraw(keys []netip.Addr)
 	MergePool(entries []garp.Neighbour) int
 	Configure(c garp.Config)

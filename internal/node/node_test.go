@@ -159,7 +159,7 @@ func (h *host) Addresses() ([]rtnl.Assigned, error) {
 
 func (h *host) Neighbours() ([]rtnl.Neighbour, error) { return nil, nil }
 
-func (h *host) Announce(list []garp.VirtualInterface) {
+func (h *host) Announce(list []garp.VirtualInterface, _ bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, v := range list {
