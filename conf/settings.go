@@ -1,7 +1,7 @@
 package conf
 
 import (
-	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,8 +170,8 @@ func (p *parser) control(name item) bool {
 	if !ok {
 		return false
 	}
-	if !path.IsAbs(text) {
-		text = path.Join(controlDir, text)
+	if !filepath.IsAbs(text) {
+		text = filepath.Join(controlDir, text)
 	}
 	if strings.HasSuffix(text, "/") || text == controlDir || strings.HasSuffix(text, "/..") {
 		p.errorAt(it, "the control socket %s is a directory; write the path of a file in it such as %s", quote(text), keyControl.example())
