@@ -60,15 +60,19 @@ func TestPreparedHoldAndDrop(t *testing.T) {
 }
 
 func TestPreparedBound(t *testing.T) {
-	p := newPrepared(&fakeKernel{}, Options{}, nil)
-	list := keysOf(many("eth0", MaxHeld, 32), 2)
+	if p := newPrepared(&fakeKernel{}, Options{}, nil); cap(p.held) != MaxHeld {
+		t.Errorf("room for %d addresses in memory of its own, want %d", cap(p.held), MaxHeld)
+	}
+	const most = 5*holdBatch + 7
+	p := newPrepared(&fakeKernel{}, Options{}, make([]Key, most))
+	list := keysOf(many("eth0", most, 32), 2)
 	if err := p.Hold(list); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Hold(list[:1]); err != nil {
 		t.Errorf("one that is held: %v", err)
 	}
-	if err := p.Hold([]Key{{Index: 3}}); err == nil || p.Held() != MaxHeld {
+	if err := p.Hold([]Key{{Index: 3}}); err == nil || p.Held() != most {
 		t.Errorf("holds %d: %v", p.Held(), err)
 	}
 }
