@@ -8,18 +8,32 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"wackamole/conf"
 )
 
-// takeLittle keeps the process small: it is one of many on a router.
-//
-// A heap that is collected early is half as large. One goroutine does the work, and
-// one sends announcements meanwhile; but both are in the kernel nearly all of that
-// time, where each has a thread of its own. A second processor for what is left, in
-// the sense of the runtime, would cost more in threads that wake each other up, and
-// bring caches of its own.
+// takeLittle keeps the process small: it is one of many on a router. A heap that is
+// collected early is half as large.
 func takeLittle() {
 	debug.SetGCPercent(25)
-	runtime.GOMAXPROCS(1)
+	setProcessors(nil)
+}
+
+// setProcessors says how many threads may run Go code at a time. One goroutine does
+// the work, and one sends announcements meanwhile; but both are in the kernel nearly
+// all of that time, where each has a thread of its own anyway. A second processor, as
+// the runtime calls it, for what is left would cost more in threads that wake each
+// other up, and bring caches of its own.
+//
+// Whoever starts a hook, however, occupies one until the executable is loaded. There
+// the others need a second one, on a machine with one core too: a take-over in the
+// middle of hundreds of hooks would have to wait for dozens of them.
+func setProcessors(hooks []conf.Hook) {
+	n := 1
+	if len(hooks) > 0 {
+		n = 2
+	}
+	runtime.GOMAXPROCS(n)
 }
 
 // A mapping is a part of the program's file in memory that is never written.

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
+	"wackamole/conf"
 	"wackamole/internal/fmt"
 )
 
@@ -39,5 +41,16 @@ func TestForget(t *testing.T) {
 	// What was forgotten is there again when it is needed.
 	if got := fmt.Sprintf("%d %s", 5, Version); !strings.HasPrefix(got, "5 ") {
 		t.Errorf("%q", got)
+	}
+}
+
+// Starting a hook occupies a processor.
+func TestSetProcessors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, hooks := range [][]conf.Hook{{{}}, nil, {{}, {}}} {
+		setProcessors(hooks)
+		if got, want := runtime.GOMAXPROCS(0), 1+min(len(hooks), 1); got != want {
+			t.Errorf("%d processors with %d hooks, want %d", got, len(hooks), want)
+		}
 	}
 }

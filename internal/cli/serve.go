@@ -40,6 +40,7 @@ func (d *daemon) serve(ctx context.Context, c *conf.Config) error {
 		d.log.Errorf("no guard: if this process is killed, its addresses stay on this host: %v", err)
 		lost <- false // have the node try again
 	}
+	setProcessors(c.Hooks)
 	program := programMappings()
 	n := node.New(node.Options{
 		Config: c, Spread: d.options.spreadOf(c), User: d.options.userName(), Address: d.options.address,

@@ -68,5 +68,6 @@ func (d *daemon) reload(ctx context.Context, n *node.Node) error {
 		return errors.New("the configuration has errors: nothing is changed")
 	}
 	d.setFacility(c)
+	setProcessors(c.Hooks)
 	return n.Reload(ctx, c, d.options.spreadOf(c))
 }
