@@ -63,6 +63,13 @@ func Start(o Options) (*Guard, error) {
 	return g, g.start(Patience)
 }
 
+// highDescriptor is above what this process has open otherwise, and orders are given
+// there. Of a process that is killed Linux closes one file after the other, and each
+// packet socket among them takes a grace period of RCU, milliseconds that the guard
+// would learn of it later. Since 4.2 it begins with the highest descriptor, and before
+// with the lowest, where the socket for sessions is: one of the two is among the first.
+const highDescriptor = 240
+
 // restartPatience is how long Restart waits for the name: for a process that has
 // been killed to be gone.
 const restartPatience = 200 * time.Millisecond
@@ -97,6 +104,10 @@ func (g *Guard) start(patience time.Duration) error {
 	}
 	reading := os.NewFile(uintptr(pipe[0]), "orders")
 	defer reading.Close()
+	if high, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, highDescriptor); err == nil {
+		unix.Close(pipe[1])
+		pipe[1] = high
+	}
 	// Room for the orders of some ten thousand addresses; the default takes 5,000.
 	_, _ = unix.FcntlInt(uintptr(pipe[1]), unix.F_SETPIPE_SZ, 1<<17)
 	if err := unix.SetNonblock(pipe[1], true); err != nil {

@@ -81,12 +81,17 @@ func put(path, text string) {
 	unix.Close(fd)
 }
 
-// run listens to the daemon until one of them ends.
+// run listens to the daemon until one of them ends. Either line may be the first to
+// end with the daemon (see highDescriptor); orders that are still in the pipe are
+// carried out before anything is released.
 func (w *watch) run(orders, sessions int) int {
 	poll := []unix.PollFd{{Fd: int32(orders), Events: unix.POLLIN}, {Fd: int32(sessions), Events: unix.POLLIN}}
+	gone := false
 	for {
 		wait := -1
-		if d := w.wait(monotonic()); d >= 0 {
+		if gone {
+			wait = 0
+		} else if d := w.wait(monotonic()); d >= 0 {
 			wait = int((d + time.Millisecond - 1) / time.Millisecond)
 		}
 		n, err := unix.Poll(poll, wait)
@@ -95,10 +100,12 @@ func (w *watch) run(orders, sessions int) int {
 			continue
 		case err != nil:
 			return w.release("poll: "+err.Error(), exitFailed)
+		case n == 0 && gone:
+			return w.daemonGone()
 		case n == 0 && w.wait(monotonic()) == 0: // poll may return a little early
 			return w.release(fmt.Sprintf("the daemon has stood still for %v", w.limit), exitReleased)
 		case poll[1].Revents != 0 && !w.session.take(sessions):
-			poll[1].Fd = -1
+			gone, poll[1].Fd = true, -1
 		}
 		if w.session.taken > sessionsTaken && w.addresses.Held() == 0 {
 			return exitDone
@@ -111,14 +118,19 @@ func (w *watch) run(orders, sessions int) int {
 		case err == unix.EINTR || err == unix.EAGAIN:
 		case err != nil:
 			return w.release("read: "+err.Error(), exitFailed)
-		case n == 0 && w.ended:
-			return w.release("the daemon has ended", exitDone)
 		case n == 0:
-			return w.release("the daemon is gone", exitDone)
+			return w.daemonGone()
 		default:
 			w.take(n)
 		}
 	}
+}
+
+func (w *watch) daemonGone() int {
+	if w.ended {
+		return w.release("the daemon has ended", exitDone)
+	}
+	return w.release("the daemon is gone", exitDone)
 }
 
 // Releasing goes on until nothing is left, with a pause between two attempts, and

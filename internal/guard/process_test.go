@@ -51,15 +51,7 @@ func TestGuardIsSmall(t *testing.T) {
 		t.Skipf("needs the program, and cannot build it: %v\n%s", err, out)
 	}
 	for _, test := range []struct{ addresses, limit int }{{254, 528}, {4000, 576}} {
-		reading, writing, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := exec.Command(program, "60000")
-		c.Args[0], c.Env, c.ExtraFiles = argv0, environment, []*os.File{reading}
-		if err := h.space.Start(c); err != nil {
-			t.Fatal(err)
-		}
+		c, writing, sessions := h.startGuard(program)
 		b := order{what: beat, at: monotonic()}.append(nil)
 		for i := range test.addresses {
 			b = order{what: hold, key: rtnl.Key{Index: 99, Addr: [4]byte{10, 0, byte(i >> 8), byte(i)}, Bits: 32}}.append(b)
@@ -76,10 +68,69 @@ func TestGuardIsSmall(t *testing.T) {
 		if got > test.limit {
 			t.Errorf("%d KiB of anonymous memory with %d addresses", got, test.addresses)
 		}
-		reading.Close()
 		writing.Close()
+		sessions.Close()
 		c.Process.Kill()
 		c.Wait()
+	}
+}
+
+// startGuard starts a guard and returns this end of its two lines.
+func (h *host) startGuard(program string) (c *exec.Cmd, orders, sessions *os.File) {
+	h.t.Helper()
+	reading, orders, err := os.Pipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer reading.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	theirs, sessions := os.NewFile(uintptr(pair[1]), "sessions"), os.NewFile(uintptr(pair[0]), "sessions")
+	defer theirs.Close()
+	c = exec.Command(program, "60000")
+	c.Args[0], c.Env, c.ExtraFiles = argv0, environment, []*os.File{reading, theirs, theirs}
+	if err := h.space.Start(c); err != nil {
+		h.t.Fatal(err)
+	}
+	return c, orders, sessions
+}
+
+// Whichever of its two lines to the daemon ends first, the guard releases, also what
+// it has not yet read about.
+func TestEitherLineEnds(t *testing.T) {
+	for _, which := range []string{"orders", "sessions"} {
+		t.Run(which, func(t *testing.T) {
+			h := newHost(t)
+			c, orders, sessions := h.startGuard(os.Args[0])
+			defer orders.Close()
+			defer sessions.Close()
+			link, err := h.space.Interface("dummy0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := testAddresses(300)
+			b := order{what: beat, at: monotonic()}.append(nil)
+			for _, a := range list {
+				if err := h.space.AddAddress("dummy0", a.Prefix); err != nil {
+					t.Fatal(err)
+				}
+				b = order{what: hold, key: rtnl.Key{Index: uint32(link.Index), Addr: a.Prefix.Addr().As4(), Bits: uint8(a.Prefix.Bits())}}.append(b)
+			}
+			c.Process.Signal(syscall.SIGSTOP)
+			if _, err := orders.Write(b); err != nil {
+				t.Fatal(err)
+			}
+			if which == "orders" {
+				orders.Close()
+			} else {
+				sessions.Close()
+			}
+			c.Process.Signal(syscall.SIGCONT)
+			await(t, "the guard to release", func() bool { return h.held() == 0 })
+			c.Wait()
+		})
 	}
 }
 
