@@ -6,7 +6,7 @@
 // The model. The daemon starts its own binary again under another name and talks
 // to it over a pipe: these addresses are held (before the kernel gets them), those
 // are not any more (after the kernel has let them go), I am alive. The guard keeps
-// a list of keys and a netlink socket that is open already. When the pipe ends, or
+// a list of keys and a netlink socket that is open already. When the daemon ends, or
 // when the daemon's last sign of life is Limit old while addresses are held, it
 // removes what is on its list, ends the daemon's connection with Spread, which it
 // was given too, and ends. So the addresses are gone before the other members hear
