@@ -43,7 +43,7 @@ func TestQuick(t *testing.T) {
 	t.Log(out.String())
 	for _, part := range []string{
 		"Machine", "Targets", "Take-over of one address", "Take-over of 100 addresses on one interface",
-		"Take-over of 10 addresses on 10 interfaces, 1 on each", "Whole failover", "Hand-over", "Decision about a view",
+		"Take-over of 10 addresses on 10 interfaces, 1 on each", "Take-over of 20 addresses by a daemon that has hooks", "Whole failover", "Hand-over", "Decision about a view",
 		"Resident memory", "Processor", "Wake-ups", "Binaries",
 	} {
 		if !strings.Contains(out.String(), "\n"+part) {

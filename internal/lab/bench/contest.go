@@ -74,7 +74,7 @@ func factories(binary string) []factory {
 	list := []factory{
 		{floorName, 0, true, func(w *wire, list []virtual) (contestant, error) { return newFloor(w, list) }},
 		{oursName, 0, true, func(w *wire, list []virtual) (contestant, error) {
-			return startDaemon(oursName, binary, false, w, list)
+			return startDaemon(oursName, binary, false, w, list, "")
 		}},
 	}
 	if ip, err := exec.LookPath("ip"); err == nil {
@@ -89,7 +89,7 @@ func factories(binary string) []factory {
 	}
 	if program := os.Getenv(originalVariable); program != "" {
 		list = append(list, factory{originalName, 100, false, func(w *wire, list []virtual) (contestant, error) {
-			return startDaemon(originalName, program, true, w, list)
+			return startDaemon(originalName, program, true, w, list, "")
 		}})
 	}
 	return list

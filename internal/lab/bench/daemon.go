@@ -21,6 +21,7 @@ type daemon struct {
 	original bool
 	wire     *wire
 	list     []virtual
+	settings string
 	spread   *spread
 	member   *member
 	joins    int
@@ -28,9 +29,10 @@ type daemon struct {
 	config   string
 }
 
-// startDaemon starts a wackamole on the wire's host that holds nothing: the other member has everything.
-func startDaemon(title, binary string, original bool, w *wire, list []virtual) (d *daemon, err error) {
-	d = &daemon{title: title, original: original, wire: w, list: list}
+// startDaemon starts a wackamole on the wire's host that holds nothing: the other member has everything. settings
+// are more lines of its configuration.
+func startDaemon(title, binary string, original bool, w *wire, list []virtual, settings string) (d *daemon, err error) {
+	d = &daemon{title: title, original: original, wire: w, list: list, settings: settings}
 	if d.spread, err = newSpread(); err != nil {
 		return nil, err
 	}
@@ -65,6 +67,7 @@ func (d *daemon) configuration() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Spread = %s\nSpreadRetryInterval = 1s\nGroup = %s\nMature = 1s\n", d.spread.port, groupName)
 	fmt.Fprintf(&b, "Control = %s\n", filepath.Join(d.spread.folder, "control"))
+	b.WriteString(d.settings)
 	b.WriteString("Balance {\n\tAcquisitionsPerRound = all\n\tInterval = 3600s\n}\nPrefer None\n")
 	if d.original {
 		fmt.Fprintf(&b, "Notify {\n\tbench0:%v/32\n}\n", observerAddress.Addr())

@@ -87,7 +87,7 @@ func newResident(binary string, addresses int) (*resident, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := startDaemon(oursName, binary, false, w, virtuals(addresses, w.links))
+	d, err := startDaemon(oursName, binary, false, w, virtuals(addresses, w.links), "")
 	if err != nil {
 		w.close()
 		return nil, err

@@ -12,6 +12,7 @@ import (
 type plan struct {
 	runs      int
 	sizes     []contestSize
+	hooks     int // addresses of a daemon that has them
 	failovers []failoverSize
 	clusters  []clusterSize
 	decisions int // rounds of each
@@ -29,6 +30,7 @@ func full(runs int) plan {
 			{1, 1}, {10, 1}, {100, 1}, {254, 1}, {1000, 1}, {4000, 1},
 			{10, 10}, {100, 10}, {250, 10}, {1000, 10}, {4000, 10},
 		},
+		hooks:     100,
 		failovers: []failoverSize{{9, time.Millisecond}, {254, 5 * time.Millisecond}},
 		clusters:  clusterSizes,
 		decisions: runs,
@@ -42,6 +44,7 @@ func quick() plan {
 	return plan{
 		runs:      2,
 		sizes:     []contestSize{{1, 1}, {10, 1}, {100, 1}, {10, 10}},
+		hooks:     20,
 		failovers: []failoverSize{{9, 2 * time.Millisecond}},
 		clusters:  clusterSizes[:2],
 		decisions: 2,
@@ -86,6 +89,9 @@ func (p plan) measure(binary string, log func(string)) (*results, error) {
 			problems = append(problems, err)
 		}
 	}
+	log(fmt.Sprintf("take-over of %d addresses with hooks", p.hooks))
+	hooked, err := whileHooksRun(binary, p.hooks, p.runs)
+	add([]*table{hooked}, err)
 	add(failovers(binary, p.runs, p.failovers, log))
 	var decided *table
 	goals := targets(contests)
