@@ -278,17 +278,7 @@ func TestUnableFromStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newNetwork()
 		a, b := pair(t, net)
-		conn, err := net.dial(t.Context(), "", "stranger")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			for {
-				if _, err := conn.Receive(); err != nil {
-					return
-				}
-			}
-		}()
+		conn := net.stranger(t)
 		say := func(body string) {
 			t.Helper()
 			if err := conn.Multicast(spreadproto.Agreed, 4, []byte(body), "g"); err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"wackamole/internal/logger"
 	"wackamole/rtnl"
-	"wackamole/spreadproto"
 )
 
 // sampled counts how often the ARP cache is read.
@@ -48,18 +47,7 @@ func TestManyViews(t *testing.T) {
 		}
 		lines, drops := len(h.log), h.drops
 
-		conn, err := net.dial(t.Context(), "4803", "loop")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			for {
-				if _, err := conn.Receive(); err != nil {
-					return
-				}
-			}
-		}()
-		loop := conn.(*spreadproto.Conn)
+		loop := net.stranger(t)
 		for range 500 {
 			loop.Join("g")
 			time.Sleep(5 * time.Millisecond)

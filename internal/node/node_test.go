@@ -66,6 +66,22 @@ func (n *network) dial(ctx context.Context, _, user string) (Conn, error) {
 	return spreadproto.NewConn(ctx, here, "memory", spreadproto.Options{User: user, Membership: true})
 }
 
+// stranger opens a session of somebody who reads whatever comes and heeds none of it.
+func (n *network) stranger(t *testing.T) *spreadproto.Conn {
+	conn, err := n.dial(t.Context(), "", "stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			if _, err := conn.Receive(); err != nil {
+				return
+			}
+		}
+	}()
+	return conn.(*spreadproto.Conn)
+}
+
 // host is everything that a node reaches, and prints it as text.
 type host struct {
 	t     *testing.T

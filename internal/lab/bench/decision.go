@@ -20,15 +20,17 @@ func (s clusterSize) input() float64 { return float64(s.members * s.interfaces) 
 
 var clusterSizes = []clusterSize{{3, 10}, {3, 254}, {10, 1000}, {24, 4000}, {64, 10000}}
 
+// decisionKinds are who holds what before the view: one member each virtual interface, two, or nobody.
+var decisionKinds = []string{"all held", "all claimed twice", "none held"}
+
 // decisions measures what a view costs one member, without any kernel or network: the view, the STATE of each
-// member, and what follows from the last of them. Everything is held, evenly; in the second form each virtual
-// interface is claimed by two members, in the third nobody holds anything.
+// member, and what follows from the last of them.
 func decisions(runs int, sizes []clusterSize) *table {
 	t := &table{
 		title: "Decision about a view, alloc alone (members x virtual interfaces)",
 		head:  []string{"", "time", "for each virtual interface", "for each member x interface", "allocations", "memory"},
 	}
-	for _, kind := range []string{"all held", "all claimed twice", "none held"} {
+	for _, kind := range decisionKinds {
 		var each []float64 // nanoseconds for each virtual interface, by size
 		for _, size := range sizes {
 			v := newDecision(size, kind)
