@@ -13,10 +13,13 @@ import (
 // and with them what the machine says meanwhile, so that the log is in order. A
 // daemon that is killed loses them.
 
-// lineTime is how long they wait, linesMost how many do.
+// lineTime is how long they wait, and linesMost how many do. Then linesAtOnce of them
+// are written each linePause, between which the loop sees to what is more important.
 const (
-	lineTime  = 20 * time.Millisecond
-	linesMost = 4096
+	lineTime    = 20 * time.Millisecond
+	linesMost   = 4096
+	linesAtOnce = 64
+	linePause   = time.Millisecond
 )
 
 // A line is one that waits.
@@ -53,22 +56,33 @@ const collectAfter = 100
 
 // changeOver is what waits for a change to be over.
 func (n *Node) changeOver() {
-	n.changed += len(n.lines)
-	n.logLines()
+	count := min(len(n.lines), linesAtOnce)
+	n.writeLines(count)
+	n.changed += count
+	if len(n.lines) > 0 {
+		n.alarms.set(changeAlarm, linePause)
+		return
+	}
 	if n.changed >= collectAfter {
 		n.changed = 0
 		n.background.Go(runtime.GC)
 	}
 }
 
-// logLines logs what has waited.
+// logLines logs all that has waited.
 func (n *Node) logLines() {
-	for _, l := range n.lines {
+	n.writeLines(len(n.lines))
+	n.alarms.stop(changeAlarm)
+}
+
+func (n *Node) writeLines(count int) {
+	for _, l := range n.lines[:count] {
 		if l.about != nil {
 			l.text += logName(l.about.kernelAddress())
 		}
 		n.log.Log(l.level, l.text)
 	}
-	n.lines = nil
-	n.alarms.stop(changeAlarm)
+	if n.lines = n.lines[count:]; len(n.lines) == 0 {
+		n.lines = nil
+	}
 }

@@ -92,8 +92,10 @@ type host struct {
 	told  []string
 	drops int // withdrawn
 	log   []string
-	rests atomic.Int32
-	guard struct {
+	// onLine, if set, is called with each line about an address that has come.
+	onLine func()
+	rests  atomic.Int32
+	guard  struct {
 		held    map[rtnl.Key]bool
 		expired bool
 		starts  int
@@ -216,8 +218,11 @@ func (h *host) Restart(k []rtnl.Key) error { h.guard.starts++; h.Hold(k); return
 // Log is a sink for the log.
 func (h *host) Log(_ logger.Level, line string) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.log = append(h.log, line)
-	h.mu.Unlock()
+	if h.onLine != nil && strings.HasPrefix(line, "  UP:") {
+		h.onLine()
+	}
 }
 
 // virtual lists the last bytes of the addresses that the host has beside its own.
@@ -335,6 +340,41 @@ func TestShareAndTakeOver(t *testing.T) {
 	})
 }
 
+// The lines of a large change do not keep the loop from what is more important.
+func TestLinesGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count = 40 * linesAtOnce
+		var many strings.Builder
+		for i := range count {
+			fmt.Fprintf(&many, "{ eth0:10.1.%d.%d/32 }\n", i/256, i%256)
+		}
+		net := newNetwork()
+		a := net.start(t, 1, "Group = g\nMature = 1s\nVirtualInterfaces {\n"+many.String()+"}\n")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		answered := make(chan int)
+		a.mu.Lock()
+		a.onLine = sync.OnceFunc(func() {
+			go func() {
+				if _, err := a.node.Snapshot(t.Context()); err != nil {
+					t.Error(err)
+				}
+				answered <- a.logged("  UP:")
+			}()
+		})
+		a.mu.Unlock()
+		if n := <-answered; n == 0 || n == count {
+			t.Errorf("%d lines of %d before a request was answered", n, count)
+		}
+		time.Sleep(time.Second)
+		if n := a.logged("  UP:"); n != count {
+			t.Errorf("%d lines of %d", n, count)
+		}
+		a.end()
+		net.server.Close()
+	})
+}
+
 // Garbage is collected when a large change is over, and not for small ones.
 func TestCollectsGarbageAfterAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -354,7 +394,7 @@ func TestCollectsGarbageAfterAChange(t *testing.T) {
 			net := newNetwork()
 			before := forced()
 			a := net.start(t, 1, "Group = g\nMature = 1s\nVirtualInterfaces {\n"+c.interfaces+"}\n")
-			time.Sleep(time.Second + 2*lineTime)
+			time.Sleep(2 * time.Second)
 			synctest.Wait()
 			if n := a.logged("  UP:"); n != strings.Count(c.interfaces, "eth0") {
 				t.Fatalf("%d lines of addresses:\n%s", n, strings.Join(a.log, "\n"))
