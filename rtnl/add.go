@@ -8,6 +8,12 @@ import (
 	"wackamole/internal/fmt"
 )
 
+// firstChunk is the size of the first chunk of additions, and by how much each is
+// larger than the one before: few enough that the network hears of the first address
+// at once, and not so few that there are many chunks, for after each others are woken
+// up.
+const firstChunk = 8
+
 // lostTries is how often a chunk whose answers were lost is sent again, as far
 // as the list shows that it had no effect.
 const lostTries = 3
@@ -38,13 +44,13 @@ func (c *Conn) Add(addresses []Address, before func([]Key), acked func([]Address
 		}
 		before(keys)
 	}
-	size := 4
+	size := firstChunk
 	for from := 0; from < len(addresses); {
 		to := a.send(from, size)
 		if acked != nil {
 			acked(addresses[from:to], a.results[from:to])
 		}
-		from, size = to, min(4*size, chunk)
+		from, size = to, min(firstChunk*size, chunk)
 	}
 	return a.results
 }

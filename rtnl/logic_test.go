@@ -50,10 +50,10 @@ func TestSendsPerCall(t *testing.T) {
 	for _, test := range []struct {
 		bits, add, delete int
 	}{
-		// One for the link, one for the list, chunks of 4, 16, 64, 200, 200, 200,
-		// 200, 116; and one for the link, five chunks.
-		{bits: 32, add: 10, delete: 6},
-		{bits: 24, add: 10, delete: 7},
+		// One for the link, one for the list, chunks of 8, 64, 200, 200, 200, 200,
+		// 128; and one for the link, five chunks.
+		{bits: 32, add: 9, delete: 6},
+		{bits: 24, add: 9, delete: 7},
 	} {
 		k := &fakeKernel{links: []string{"lo", "eth0"}}
 		c := newConn(k, Options{ConfDir: t.TempDir()})
