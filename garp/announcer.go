@@ -92,8 +92,8 @@ func (a *Announcer) signal() {
 func (a *Announcer) Announce(interfaces []VirtualInterface, more bool) {
 	if a.announce(interfaces, more, time.Now()) {
 		// The goroutine has just become ready. Where the runtime has one processor, it
-		// would wait until the caller has been in the kernel for a while; its first
-		// frames take microseconds.
+		// would wait until the caller has been in the kernel for so long that the runtime
+		// notices, up to 10 ms; its first frames take microseconds.
 		runtime.Gosched()
 	}
 }

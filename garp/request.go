@@ -11,19 +11,21 @@ type request struct {
 	at         time.Time
 }
 
-// announce notes the request and reports whether nothing else was pending.
+// announce notes the request and reports whether it is the first of those that
+// follow each other.
 func (a *Announcer) announce(interfaces []VirtualInterface, more bool, now time.Time) (first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		return false
 	}
+	following := a.more.After(now)
 	a.more = time.Time{}
 	if more {
 		a.more = now.Add(together)
 	}
 	if len(interfaces) > 0 {
-		first = a.virtuals == nil && len(a.asked) == 0
+		first = !following
 		a.asked = append(a.asked, request{interfaces, now})
 		if a.unqueued += len(interfaces); a.unqueued > unqueuedMost {
 			a.queueAll()
