@@ -26,8 +26,16 @@ type Runner interface{ Run() int }
 // A Program lets a function be a Runner. Its result is the exit status.
 type Program func() int
 
+// processors is how many threads of a Program may run Go code, on however small a machine: it plays several
+// machines, and a goroutine that waits in a system call occupies one of them until the runtime notices, which takes
+// it up to 10 ms.
+const processors = 8
+
 // Run calls the function.
-func (p Program) Run() int { return p() }
+func (p Program) Run() int {
+	runtime.GOMAXPROCS(max(processors, runtime.NumCPU()))
+	return p()
+}
 
 // Reexec runs r in new user, mount, PID and network namespaces and returns its exit status: it starts the
 // running binary again with the same arguments, and in that process calls r.Run. Call it from TestMain or
