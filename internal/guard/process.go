@@ -104,8 +104,12 @@ func (w *watch) run(orders, sessions int) int {
 			return w.daemonGone()
 		case n == 0 && w.wait(monotonic()) == 0: // poll may return a little early
 			return w.release(fmt.Sprintf("the daemon has stood still for %v", w.limit), exitReleased)
-		case poll[1].Revents != 0 && !w.session.take(sessions):
-			gone, poll[1].Fd = true, -1
+		}
+		if poll[1].Revents != 0 {
+			more, closed := w.session.take(sessions)
+			if gone = closed; !more {
+				poll[1].Fd = -1
+			}
 		}
 		if w.session.taken > sessionsTaken && w.addresses.Held() == 0 {
 			return exitDone

@@ -51,7 +51,8 @@ func TestGuardIsSmall(t *testing.T) {
 		t.Skipf("needs the program, and cannot build it: %v\n%s", err, out)
 	}
 	for _, test := range []struct{ addresses, limit int }{{254, 528}, {4000, 576}} {
-		c, writing, sessions := h.startGuard(program)
+		ours, theirs := sessionSockets(t)
+		c, writing := h.startGuard(program, theirs)
 		b := order{what: beat, at: monotonic()}.append(nil)
 		for i := range test.addresses {
 			b = order{what: hold, key: rtnl.Key{Index: 99, Addr: [4]byte{10, 0, byte(i >> 8), byte(i)}, Bits: 32}}.append(b)
@@ -59,53 +60,63 @@ func TestGuardIsSmall(t *testing.T) {
 		if _, err := writing.Write(b); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the guard to have read everything", func() bool {
-			unread, err := unix.IoctlGetInt(int(writing.Fd()), unix.TIOCINQ)
-			return err == nil && unread == 0
-		})
+		awaitRead(t, writing)
 		got := field(t, c.Process.Pid, "smaps_rollup", "Anonymous")
 		t.Logf("%d KiB of anonymous memory with %d addresses", got, test.addresses)
 		if got > test.limit {
 			t.Errorf("%d KiB of anonymous memory with %d addresses", got, test.addresses)
 		}
 		writing.Close()
-		sessions.Close()
+		ours.Close()
 		c.Process.Kill()
 		c.Wait()
 	}
 }
 
-// startGuard starts a guard and returns this end of its two lines.
-func (h *host) startGuard(program string) (c *exec.Cmd, orders, sessions *os.File) {
+// startGuard starts a guard with that socket and returns this end of its orders.
+func (h *host) startGuard(program string, sessions *os.File) (c *exec.Cmd, orders *os.File) {
 	h.t.Helper()
 	reading, orders, err := os.Pipe()
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer reading.Close()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	theirs, sessions := os.NewFile(uintptr(pair[1]), "sessions"), os.NewFile(uintptr(pair[0]), "sessions")
-	defer theirs.Close()
+	defer sessions.Close()
 	c = exec.Command(program, "60000")
-	c.Args[0], c.Env, c.ExtraFiles = argv0, environment, []*os.File{reading, theirs, theirs}
+	c.Args[0], c.Env, c.ExtraFiles = argv0, environment, []*os.File{reading, sessions, sessions}
 	if err := h.space.Start(c); err != nil {
 		h.t.Fatal(err)
 	}
-	return c, orders, sessions
+	return c, orders
+}
+
+// sessionSockets returns both ends of a socket for sessions.
+func sessionSockets(t *testing.T) (ours, theirs *os.File) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(pair[0]), "sessions"), os.NewFile(uintptr(pair[1]), "sessions")
 }
 
 // Whichever of its two lines to the daemon ends first, the guard releases, also what
-// it has not yet read about.
+// it has not yet read about; a socket that is broken is no end.
 func TestEitherLineEnds(t *testing.T) {
-	for _, which := range []string{"orders", "sessions"} {
+	for _, which := range []string{"orders", "sessions", "orders, sessions broken"} {
 		t.Run(which, func(t *testing.T) {
 			h := newHost(t)
-			c, orders, sessions := h.startGuard(os.Args[0])
-			defer orders.Close()
+			sessions, theirs := sessionSockets(t)
 			defer sessions.Close()
+			if which == "orders, sessions broken" {
+				theirs.Close()
+				var err error
+				if theirs, err = os.Open(os.DevNull); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c, orders := h.startGuard(os.Args[0], theirs)
+			defer orders.Close()
 			link, err := h.space.Interface("dummy0")
 			if err != nil {
 				t.Fatal(err)
@@ -118,20 +129,38 @@ func TestEitherLineEnds(t *testing.T) {
 				}
 				b = order{what: hold, key: rtnl.Key{Index: uint32(link.Index), Addr: a.Prefix.Addr().As4(), Bits: uint8(a.Prefix.Bits())}}.append(b)
 			}
-			c.Process.Signal(syscall.SIGSTOP)
+			if which != "orders, sessions broken" {
+				c.Process.Signal(syscall.SIGSTOP)
+			}
 			if _, err := orders.Write(b); err != nil {
 				t.Fatal(err)
 			}
-			if which == "orders" {
+			switch which {
+			case "orders":
 				orders.Close()
-			} else {
+			case "sessions":
 				sessions.Close()
+			default:
+				awaitRead(t, orders)
+				if n := h.held(); n != len(list) {
+					t.Errorf("%d addresses held while the daemon lives", n)
+				}
+				orders.Close()
 			}
 			c.Process.Signal(syscall.SIGCONT)
 			await(t, "the guard to release", func() bool { return h.held() == 0 })
 			c.Wait()
 		})
 	}
+}
+
+// awaitRead waits until the guard has read its orders.
+func awaitRead(t *testing.T, orders *os.File) {
+	t.Helper()
+	await(t, "the guard to have read everything", func() bool {
+		unread, err := unix.IoctlGetInt(int(orders.Fd()), unix.TIOCINQ)
+		return err == nil && unread == 0
+	})
 }
 
 // What the guard does all day leaves nothing behind.

@@ -24,8 +24,8 @@ type session struct {
 const sessionsTaken = 1000
 
 // take takes the connections that the daemon has sent; the last one counts. It
-// reports whether more may come.
-func (s *session) take(socket int) bool {
+// reports whether more may come, and whether the daemon has closed its end.
+func (s *session) take(socket int) (more, closed bool) {
 	var b [1]byte
 	var control [32]byte
 	for {
@@ -34,9 +34,9 @@ func (s *session) take(socket int) bool {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			return true
+			return true, false
 		case err != nil || n == 0:
-			return false
+			return false, err == nil
 		}
 		if fd, ok := descriptorIn(control[:length]); ok {
 			s.close()
