@@ -35,18 +35,22 @@ func whileHooksRun(binary string, addresses, runs int) (*table, error) {
 	defer d.close()
 	var o order
 	var added, last [2]sample // hooks over, hooks running
+	over := 0                 // rounds in which they were over too soon
 	for run := 0; run <= runs; run++ {
-		for i, running := range []bool{false, true} {
-			if !running {
-				if err := d.awaitHooks(); err != nil {
-					return nil, err
-				}
+		if err := d.awaitHooks(); err != nil {
+			return nil, err
+		}
+		var pair [2]round
+		for i := range pair {
+			if i == 1 && !d.hooksRun() {
+				over++
 			}
-			r, learned, err := play(d, w, list, o)
-			if err != nil {
+			if pair[i], o, err = play(d, w, list, o); err != nil {
 				return nil, fmt.Errorf("%d addresses with hooks: %w", addresses, err)
 			}
-			if o = learned; run > 0 {
+		}
+		for i, r := range pair {
+			if run > 0 {
 				added[i].add(r.added)
 				last[i].add(r.lastFrame)
 			}
@@ -62,15 +66,24 @@ func whileHooksRun(binary string, addresses, runs int) (*table, error) {
 	}
 	t.row("  / no hook runs", added[1].over(added[0]).in(times), last[1].over(last[0]).in(times))
 	t.note("A shell script for each address that goes or comes; those of a release still run at the take-over after it.")
+	if over > 0 {
+		t.note("In %d of %d rounds none ran any more when that began.", over, runs+1)
+	}
 	return t, nil
 }
 
-// awaitHooks waits until nothing but the guard runs beside the daemon.
+// hooksRun tells whether anything but the guard runs beside the daemon.
+func (d *daemon) hooksRun() bool {
+	_, err := d.guardOf()
+	return err != nil
+}
+
+// awaitHooks waits until no hook runs any more.
 func (d *daemon) awaitHooks() error {
-	for end := now() + patience; ; time.Sleep(20 * time.Millisecond) {
-		_, err := d.guardOf()
-		if err == nil || now() > end {
-			return err
+	for end := now() + patience; d.hooksRun(); time.Sleep(20 * time.Millisecond) {
+		if now() > end {
+			return fmt.Errorf("hooks still run after %v", patience)
 		}
 	}
+	return nil
 }
