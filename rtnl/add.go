@@ -8,10 +8,10 @@ import (
 	"wackamole/internal/fmt"
 )
 
-// firstChunk is the size of the first chunk of additions, and by how much each is
-// larger than the one before: few enough that the network hears of the first address
-// at once, and not so few that there are many chunks, for after each others are woken
-// up.
+// firstChunk is the size of the first chunk of additions, and how many times as large
+// each is as the one before: so small that the network hears of the first address at
+// once, and so large that there are few chunks, for after each the caller announces,
+// which costs as much as ten addresses.
 const firstChunk = 8
 
 // lostTries is how often a chunk whose answers were lost is sent again, as far

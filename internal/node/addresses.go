@@ -124,8 +124,8 @@ func (n *Node) announceAgain(keys []netip.Addr) {
 	n.announce(vifs, false)
 }
 
-// announce tells the network of virtual interfaces, as far as the kernel has them,
-// and that more are about to follow.
+// announce tells the network of virtual interfaces, as far as the kernel has them;
+// more says that others are about to follow.
 func (n *Node) announce(vifs []int, more bool) {
 	tell := make([]garp.VirtualInterface, 0, len(vifs))
 	addresses := make([]garp.Address, 0, len(vifs)) // most virtual interfaces have one

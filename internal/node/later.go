@@ -13,11 +13,12 @@ import (
 // and with them what the machine says meanwhile, so that the log is in order. A
 // daemon that is killed loses them.
 
-// lineTime is how long they wait, and linesMost how many do. Then linesAtOnce of them
-// are written each linePause, between which the loop sees to what is more important.
+// lineTime is how long they wait, and linesMost how many do: more than a cluster has
+// addresses. Then linesAtOnce of them are written each linePause, between which the
+// loop sees to what is more important.
 const (
 	lineTime    = 20 * time.Millisecond
-	linesMost   = 4096
+	linesMost   = 10000
 	linesAtOnce = 64
 	linePause   = time.Millisecond
 )
@@ -49,16 +50,14 @@ func (n *Node) logInTurn(level logger.Level, text string) {
 	}
 }
 
-// collectAfter is how many lines about addresses there may be before garbage is
-// collected when a change is over, so that it need not be while the next one is under
+// collectAfter is how many of these lines there may be before garbage is collected
+// when a change is over, so that it need not be while the next one is under
 // way: that takes as long as a hundred addresses.
 const collectAfter = 100
 
 // changeOver is what waits for a change to be over.
 func (n *Node) changeOver() {
-	count := min(len(n.lines), linesAtOnce)
-	n.writeLines(count)
-	n.changed += count
+	n.writeLines(min(len(n.lines), linesAtOnce))
 	if len(n.lines) > 0 {
 		n.alarms.set(changeAlarm, linePause)
 		return
@@ -76,6 +75,7 @@ func (n *Node) logLines() {
 }
 
 func (n *Node) writeLines(count int) {
+	n.changed += count
 	for _, l := range n.lines[:count] {
 		if l.about != nil {
 			l.text += logName(l.about.kernelAddress())

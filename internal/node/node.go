@@ -58,7 +58,7 @@ type Node struct {
 	door    Doors
 
 	lines      []line          // of the log, see later.go
-	changed    int             // lines about addresses since the last collection of garbage
+	changed    int             // lines that waited since the last collection of garbage
 	context    context.Context // ends the background goroutines
 	cancel     context.CancelFunc
 	background sync.WaitGroup
